@@ -1,1 +1,1 @@
-"""What services say to each other: facts in the past tense, ids, codes and times, never words or names."""
+"""What services say to each other: facts in the past tense: ids, codes and times."""

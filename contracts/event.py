@@ -26,8 +26,8 @@ class Event(BaseModel):
     occurred_at: AwareDatetime
     """When it happened in the world, UTC; not when it was written down."""
 
-    def __init_subclass__(cls, *, subject: str, **kwargs: object) -> None:
-        super().__init_subclass__(**kwargs)
+    def __init_subclass__(cls, *, subject: str) -> None:
+        super().__init_subclass__()
         cls.subject = subject
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Events of `interview`: that a talk was held and what kinds of thing were said, never the words."""
+"""Events of `interview`: a talk was held and which kinds of thing were said."""
 
 from typing import Literal
 

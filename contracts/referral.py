@@ -24,11 +24,11 @@ class EpisodeReferred(Event, subject="evt.referral.episode_referred.v1"):
 
 
 class ChildChanged(Event, subject="evt.referral.child_changed.v1"):
-    """Facts held about a child changed: identity, status, authorities, address, channels, birth date."""
+    """A fact held about a child changed: identity, status, authorities, address, channels."""
 
     child_id: str
     version: int
-    """Counts up by one with each change of this child; a reader that holds a newer one ignores it."""
+    """Counts up by one with each change; a reader that holds a newer one ignores it."""
 
 
 class TriggerFired(Event, subject="evt.referral.trigger_fired.v1"):

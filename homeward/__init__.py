@@ -1,0 +1,1 @@
+"""The command line of Homeward: run it, show it, check it and change what it knows."""

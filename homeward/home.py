@@ -132,7 +132,7 @@ class Home:
     def make(self) -> "Home":
         """Make what is missing: folders, keys, localities. What is there stays as it is."""
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for folder in (self.keys_dir, self.partners):
+        for folder in (self.keys_dir, self.keys_dir / "tokens", self.partners):
             folder.mkdir(exist_ok=True, mode=0o700)
         for folder in (self.generated, self.logs, self.nats_data, self.mail, self.path / "db"):
             folder.mkdir(exist_ok=True, mode=0o700)
@@ -220,7 +220,8 @@ class Home:
 def choose_ports(previous: Mapping[str, int] | None = None) -> dict[str, int]:
     """Return a port for each part.
 
-    A row from HOMEWARD_PORT on where that is set, else those used before, else free ones. All sockets stay open until all are chosen, so that two parts never get the same one.
+    A row from HOMEWARD_PORT on where that is set, else those used before, else free ones.
+    All sockets stay open until all are chosen, so that two parts never get the same one.
     Raises `HomeError` where a port of the row is taken.
     """
     first = os.environ.get("HOMEWARD_PORT")

@@ -80,7 +80,7 @@ class AppointmentBooked(Event, subject="evt.scheduling.appointment_booked.v1"):
 
 
 class OutcomeReported(Event, subject="evt.scheduling.outcome_reported.v1"):
-    """How the offer for an episode stands. `final`: no more is expected, unless it reopens (R22)."""
+    """How the offer for an episode stands. `final`: no more is expected (R22)."""
 
     episode_id: str
     child_id: str

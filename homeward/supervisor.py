@@ -1,0 +1,272 @@
+"""Keep the parts of a home running: start in order, restart what dies, stop what was started."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from homeward import broker, engines, parts, probe, processes
+from homeward.home import SERVICES, Home, HomeError, choose_ports
+from homeward.keys import EDGE_TTL_S
+
+FIRST_DELAY_S = 0.25
+LONGEST_DELAY_S = 30.0
+WELL_AFTER_S = 60.0
+"""A part that ran this long before it died starts again at once, as if it had never failed."""
+READY_WITHIN_S = 90.0
+"""A slow machine under load takes some ten seconds; beyond this something is wrong."""
+STOP_WITHIN_S = 10.0
+
+Say = Callable[[str], None]
+
+
+class AlreadyUpError(HomeError):
+    """Another supervisor keeps this home."""
+
+
+class Supervisor:
+    """Runs one home until it is told to stop."""
+
+    def __init__(self, home: Home, say: Say) -> None:
+        self.home = home
+        self.say = say
+        self.ready = asyncio.Event()
+        self.stopping = asyncio.Event()
+        self._keepers: list[tuple[str, asyncio.Task[None]]] = []
+        self._running: dict[str, asyncio.subprocess.Process] = {}
+        self._state: dict[str, Any] = {}
+        self._lock: TextIO | None = None
+
+    async def run(self) -> None:
+        """Start everything, keep it running, and stop it all when `stop` is called.
+
+        Raises `AlreadyUpError` where the home is up, `HomeError` where a part cannot start.
+        """
+        self._take_lock()
+        try:
+            stop_left_over(self.home, self.say)
+            self.home.make()
+            await self._start()
+            reissue = asyncio.create_task(self._reissue_tokens())
+            await self.stopping.wait()
+            reissue.cancel()
+        except HomeError as error:
+            self._note(phase="failed", reason=str(error))
+            raise
+        finally:
+            await self._stop_all()
+            self._note(phase="stopped", parts={}, supervisor=None)
+            if self._lock:
+                self._lock.close()
+
+    def stop(self) -> None:
+        """Ask for a graceful end; `run` returns when all has ended."""
+        if not self.stopping.is_set():
+            self.say("stopping")
+            self.stopping.set()
+
+    def _take_lock(self) -> None:
+        self.home.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = (self.home.path / "up.lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._lock.close()
+            self._lock = None
+            raise AlreadyUpError(
+                f"{self.home.path} is up already: see `homeward status`"
+            ) from error
+
+    async def _start(self) -> None:
+        home = self.home
+        ports = choose_ports(home.state().get("ports"))
+        clock = os.environ.get("HOMEWARD_CLOCK", "real")
+        self._state = {
+            "home": str(home.path),
+            "phase": "starting",
+            "clock": clock,
+            "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "supervisor": processes.known(os.getpid()),
+            "ports": ports,
+            "parts": {},
+        }
+        self._note()
+        if clock == "test":
+            self.say(red("HOMEWARD_CLOCK=test: time can be set by hand. Never with real children."))
+        home.issue_edge_tokens(broker.http_edges())
+        broker.write_config(home, ports)
+        began = time.monotonic()
+        migrations = asyncio.create_task(self._migrate())
+        engine = await asyncio.to_thread(engines.prepare, home, ports)
+        self._note(opa={"kind": engine.kind, "version": engine.version})
+        self._keep(parts.broker(home, ports))
+        self._keep(engine.part)
+        await broker.provision(home)
+        await migrations
+        for name in SERVICES:
+            self._keep(parts.service(home, ports, name, engines.settings_for(name, home, engine)))
+        await self._until_ready()
+        self._note(phase="ready", ready_after_s=round(time.monotonic() - began, 2))
+        self.ready.set()
+
+    async def _migrate(self) -> None:
+        """Bring all five databases to today's tables, in one process because loading is slow."""
+        with (self.home.logs / "migrate.log").open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "homeward.migrate",
+                *(f"{name}={self.home.database_url(name)}" for name in SERVICES),
+                stdout=log,
+                stderr=log,
+                env=parts.clean_environment(),
+            )
+            if await process.wait():
+                raise HomeError(f"the databases could not be migrated: {tail(Path(log.name))}")
+
+    def _keep(self, part: parts.Part) -> None:
+        self._keepers.append((part.name, asyncio.create_task(self._keep_running(part))))
+
+    async def _keep_running(self, part: parts.Part) -> None:
+        """Start `part` again each time it ends, later and later while it keeps failing."""
+        failures, restarts = 0, 0
+        while not self.stopping.is_set():
+            began = time.monotonic()
+            with (self.home.logs / f"{part.name}.log").open("ab") as log:
+                process = await asyncio.create_subprocess_exec(
+                    *part.command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+                    env=dict(part.env), cwd=self.home.path, start_new_session=True,
+                )  # fmt: skip
+            self._running[part.name] = process
+            known = processes.known(process.pid)
+            self._state["parts"][part.name] = {**known, "url": part.url, "restarts": restarts}
+            self._note()
+            code = await process.wait()
+            if self.stopping.is_set():
+                return
+            failures = 0 if time.monotonic() - began > WELL_AFTER_S else failures + 1
+            delay = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** max(0, failures - 1))
+            restarts += 1
+            self.say(f"{part.name} ended ({ending(code)}); starting it again in {delay:g} s")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), delay)
+
+    async def _until_ready(self) -> None:
+        """Wait until each service has proved its round trips."""
+        waiting = dict.fromkeys(SERVICES)
+        end = time.monotonic() + READY_WITHIN_S
+        while waiting:
+            if self.stopping.is_set():
+                return
+            if time.monotonic() > end:
+                name = next(iter(waiting))
+                last = tail(self.home.logs / f"{name}.log")
+                raise HomeError(
+                    f"not ready after {READY_WITHIN_S:g} s: {', '.join(waiting)}. {last}"
+                )
+            for name in list(waiting):
+                url = f"http://127.0.0.1:{self._state['ports'][name]}"
+                if await asyncio.to_thread(probe.is_ready, url, 5.0):
+                    del waiting[name]
+            await asyncio.sleep(0.05)
+
+    async def _reissue_tokens(self) -> None:
+        while True:
+            await asyncio.sleep(EDGE_TTL_S / 2)
+            self.home.issue_edge_tokens(broker.http_edges())
+
+    async def _stop_all(self) -> None:
+        """End the services before what they depend on, each gently and then for good."""
+        self.stopping.set()
+        order = (set(SERVICES), {"opa", "nats"})
+        for names in order:
+            going = [self._running[name] for name in names if name in self._running]
+            await asyncio.gather(*(_end(process) for process in going))
+        await asyncio.gather(*(task for _, task in self._keepers), return_exceptions=True)
+
+    def _note(self, **changes: Any) -> None:
+        self._state |= changes
+        self.home.write_state(self._state)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), STOP_WITHIN_S)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+def stop_left_over(home: Home, say: Say) -> list[str]:
+    """End what a supervisor that was killed left running; return the names."""
+    stopped = []
+    for name, remembered in home.state().get("parts", {}).items():
+        if processes.stop(remembered, grace_s=5.0):
+            say(f"ended {name}, left over from a start that was cut short")
+            stopped.append(name)
+    return stopped
+
+
+def ending(code: int) -> str:
+    """Return a return code in words."""
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit {code}"
+
+
+def tail(log: Path, lines: int = 5) -> str:
+    """Return the end of a log, for a message that says why a start failed."""
+    try:
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+    except OSError:
+        return ""
+
+
+def red(text: str) -> str:
+    """Return `text` in red where a person reads it on a terminal."""
+    return f"\x1b[1;31m{text}\x1b[0m" if sys.stderr.isatty() else text
+
+
+async def supervise(home: Home, say: Say, on_ready: Callable[[], None]) -> None:
+    """Run a supervisor that ends on SIGTERM, SIGINT and SIGHUP."""
+    supervisor = Supervisor(home, say)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, supervisor.stop)
+
+    async def announce() -> None:
+        await supervisor.ready.wait()
+        on_ready()
+
+    announcing = asyncio.create_task(announce())
+    try:
+        await supervisor.run()
+    finally:
+        announcing.cancel()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run detached: everything said goes to the log that standard output is."""
+
+    def say(text: str) -> None:
+        print(f"{datetime.now(UTC).isoformat(timespec='seconds')} {text}", flush=True)
+
+    try:
+        asyncio.run(supervise(Home(Path(arguments[0])), say, lambda: say("ready")))
+    except HomeError as error:
+        say(str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

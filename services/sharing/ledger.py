@@ -1,0 +1,175 @@
+"""The ledger of decisions: append-only, hash-chained, written in the transaction that it describes.
+
+What is personal goes in as a commitment (HMAC under a salt of that entry alone): an entry can be
+opened by whoever holds the database, and says nothing about a child to whoever holds an export.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts import ledger
+from services.sharing.ledger_tables import ENTRIES, HEAD, SALTS
+
+COMMITTED = frozenset(
+    {"child_id", "episode_id", "item_id", "interview_id", "person", "by", "purpose", "reason"}
+)
+"""Keys whose values are personal, or free text that may be: only their commitment is written."""
+
+CLEAR = frozenset(
+    {
+        "access_id",
+        "action",
+        "answer",
+        "basis",
+        "cancelled",
+        "categories",
+        "category",
+        "claimed_at",
+        "code",
+        "cause",
+        "count",
+        "decision",
+        "decision_id",
+        "digest",
+        "due_at",
+        "epoch",
+        "erased",
+        "facts_digest",
+        "gates_used",
+        "how",
+        "item_version",
+        "left",
+        "name",
+        "number",
+        "obligations",
+        "occurred_at",
+        "owner",
+        "page_id",
+        "partner_type",
+        "policy_digest",
+        "policy_version",
+        "recall_id",
+        "recipient",
+        "recipient_type",
+        "recipients",
+        "release_id",
+        "release_ids",
+        "role",
+        "rule_ids",
+        "sealed_digest",
+        "stream_seq",
+        "superseded",
+        "task_id",
+        "transforms",
+        "value",
+        "void",
+    }
+)
+"""Keys whose values are codes, ids of ours, counts and times: readable in every export."""
+
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+-]{0,79}\Z")
+"""A value in clear has no spaces: a name or a sentence that strays in here is refused."""
+
+PRIVATE_TYPES = frozenset({"carer_parent", "carer_professional", "young_person"})
+"""Recipients who are persons: the key that a worker gave them is about them and their child."""
+
+
+class UnfitEntryError(ValueError):
+    """An entry would hold something that is not known to be safe in clear; names the key alone."""
+
+
+def about(recipient: str, recipient_type: str) -> dict[str, str]:
+    """Return how an entry names a recipient: an agency in clear, a person as a commitment."""
+    return {"person" if recipient_type in PRIVATE_TYPES else "recipient": recipient}
+
+
+def commitment(salt: bytes, name: str, value: object) -> str:
+    """Return what stands in an entry for a personal `value`; opened by computing it again."""
+    digest = hmac.new(salt, ledger.canonical([name, value]), hashlib.sha256)
+    return "hmac-sha256:" + digest.hexdigest()
+
+
+def _told(body: Mapping[str, Any], salt: bytes) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    for name, value in body.items():
+        if name in COMMITTED:
+            told[name] = None if value is None else commitment(salt, name, value)
+        elif name in CLEAR:
+            told[name] = _clear(name, value, salt)
+        else:
+            raise UnfitEntryError(f"{name!r} is not known to the ledger")
+    return told
+
+
+def _clear(name: str, value: object, salt: bytes) -> object:
+    match value:
+        case None | bool() | int():
+            return value
+        case datetime():
+            return ledger.instant(value)
+        case str() if _CODE.match(value):
+            return value
+        case dict():
+            return _told(value, salt)
+        case list() | tuple():
+            return [_clear(name, part, salt) for part in value]
+        case set() | frozenset():
+            return sorted(str(_clear(name, part, salt)) for part in value)
+    raise UnfitEntryError(f"{name!r} holds something else than a code, a number or a time")
+
+
+async def append(session: AsyncSession, kind: str, body: Mapping[str, Any], at: datetime) -> int:
+    """Append one entry and return its number; see `append_all`."""
+    return (await append_all(session, [(kind, body)], at))[0]
+
+
+async def append_all(
+    session: AsyncSession, notes: Sequence[tuple[str, Mapping[str, Any]]], at: datetime
+) -> list[int]:
+    """Append an entry for each (kind, body) in the caller's transaction; return their numbers.
+
+    Call it last: from here to the commit it holds the one row that all entries go through, so
+    that numbers have no gap and no fork, and a transaction that fails leaves no trace.
+    Raises `UnfitEntryError` for a body with a key that is in neither list above.
+    """
+    if not notes:
+        return []
+    stated = ledger.instant(at)
+    head = (
+        await session.execute(
+            select(HEAD.c.seq, HEAD.c.hash).where(HEAD.c.id == 1).with_for_update()
+        )
+    ).one()
+    seq, prev = int(head.seq), str(head.hash)
+    entries: list[dict[str, Any]] = []
+    salts: list[dict[str, Any]] = []
+    for kind, body in notes:
+        seq, salt = seq + 1, secrets.token_bytes(32)
+        if not _CODE.match(kind):
+            raise UnfitEntryError("the kind of an entry is a code")
+        told = _told(body, salt)
+        digest = ledger.entry_hash(seq, stated, kind, told, prev)
+        entries.append(
+            {
+                "seq": seq,
+                "at": stated,
+                "kind": kind,
+                "body": ledger.canonical(told).decode(),
+                "prev": prev,
+                "hash": digest,
+            }
+        )
+        salts.append({"seq": seq, "salt": salt})
+        prev = digest
+    await session.execute(insert(ENTRIES), entries)
+    await session.execute(insert(SALTS), salts)
+    await session.execute(update(HEAD).where(HEAD.c.id == 1).values(seq=seq, hash=prev))
+    return [int(row["seq"]) for row in entries]

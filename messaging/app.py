@@ -1,0 +1,152 @@
+"""The composition root that all services share: settings, parts and routes become one app."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from sqlalchemy.orm import DeclarativeBase
+
+from messaging import problem, routes
+from messaging.background import Timers, supervise
+from messaging.bus import Bus
+from messaging.caller import Verifier
+from messaging.clock import Clock, TestClock
+from messaging.database import Database
+from messaging.doorway import Doorway
+from messaging.edge import Edge
+from messaging.ids import Ids
+from messaging.relay import relay
+from messaging.settings import Settings
+from messaging.subscriptions import Subscriptions
+from messaging.telemetry import Metrics, get_logger
+from messaging.topology import Topology, load
+
+log = get_logger()
+
+Hook = Callable[["App"], Awaitable[None]]
+Due = Callable[["App"], Awaitable[datetime | None]]
+Count = Callable[["App"], Awaitable[int]]
+
+
+@dataclass
+class App:
+    """The parts of one running service, handed to its handlers and routes."""
+
+    settings: Any
+    """The service's own subclass of Settings."""
+    db: Database
+    clock: Clock
+    ids: Ids
+    topology: Topology
+    metrics: Metrics
+    subscriptions: Subscriptions
+    edges: dict[str, Edge] = field(default_factory=dict)
+    state: dict[str, Any] = field(default_factory=dict)
+    """What only this service has, put there by its `on_start`."""
+    pending: Mapping[str, Count] = field(default_factory=dict)
+    ready: Sequence[Hook] = ()
+    _wakes: dict[str, asyncio.Event] = field(default_factory=dict)
+    bus: Bus = field(init=False)
+    timers: Timers = field(init=False)
+
+    def wake(self, name: str) -> None:
+        """Wake whoever waits in `woken(name)`: "due", "relay", or a service's own name."""
+        self._wakes.setdefault(name, asyncio.Event()).set()
+
+    async def woken(self, name: str, within_s: float) -> bool:
+        """Wait until somebody wakes `name`, at most so long; tell whether somebody did."""
+        event = self._wakes.setdefault(name, asyncio.Event())
+        try:
+            async with asyncio.timeout(max(0.0, within_s)):
+                await event.wait()
+        except TimeoutError:
+            return False
+        event.clear()
+        return True
+
+
+def the_app(request: Request) -> App:
+    """Return the App in a route: `app: Annotated[App, Depends(the_app)]`."""
+    app = request.app.state.homeward
+    assert isinstance(app, App)  # noqa: S101 - set by `service` alone
+    return app
+
+
+def service(
+    name: str,
+    *,
+    settings: type[Settings] | Settings,
+    base: type[DeclarativeBase],
+    routers: Sequence[APIRouter] = (),
+    events: Subscriptions | None = None,
+    due: Sequence[Due] = (),
+    background: Sequence[Hook] = (),
+    pending: Mapping[str, Count] | None = None,
+    on_start: Hook | None = None,
+    ready: Sequence[Hook] = (),
+) -> FastAPI:
+    """Return the service `name` as an ASGI app; everything it needs is in its settings."""
+    config = settings if isinstance(settings, Settings) else settings()
+    config = config.model_copy(update={"service": name})
+    topology = load()
+    app = App(
+        settings=config,
+        db=Database(config.database_url),
+        clock=TestClock() if config.clock == "test" else Clock(),
+        ids=Ids.of(config.id_key),
+        topology=topology,
+        metrics=Metrics(),
+        subscriptions=(events or Subscriptions()).fit(name, topology),
+        edges={target: Edge(config, target) for target in topology.services[name].calls},
+        pending=pending or {},
+        ready=ready,
+    )
+    app.bus = Bus(app)
+    app.timers = Timers(app, due)
+    app.db.on_wake(app.wake)
+
+    api = FastAPI(
+        title=f"Homeward {name}",
+        docs_url=None,  # these pages would load scripts from a public CDN
+        redoc_url=None,
+        lifespan=lambda _: _life(app, background, on_start),
+    )
+    api.state.homeward = app
+    api.state.base = base
+    for router in (*routers, *routes.routers(config)):
+        api.include_router(router)
+    routes.refuse_unguarded(api)
+    problem.install(api)
+    verifier = Verifier(config.issuer, name, config.jwks)
+    api.add_middleware(Doorway, verifier=verifier, metrics=app.metrics)
+    return api
+
+
+@asynccontextmanager
+async def _life(app: App, background: Sequence[Hook], on_start: Hook | None) -> AsyncIterator[None]:
+    """Start the parts; at the end stop taking, finish what has begun, send what is left."""
+    if on_start is not None:
+        await on_start(app)
+    tasks = [
+        asyncio.create_task(supervise(app, "relay", relay)),
+        asyncio.create_task(supervise(app, "due", lambda a: a.timers.keep())),
+        asyncio.create_task(supervise(app, "bus", lambda a: a.bus.start())),
+        *(asyncio.create_task(supervise(app, work.__name__, work)) for work in background),
+    ]
+    log.info("service.started")
+    try:
+        yield
+    finally:
+        await app.bus.stop_taking()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await app.bus.stop()
+        for edge in app.edges.values():
+            await edge.close()
+        await app.db.dispose()
+        log.info("service.stopped")

@@ -1,0 +1,136 @@
+"""The tables that every service has beside its own: inbox, outbox, idempotency, access."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+from sqlalchemy.orm import DeclarativeBase
+
+Key = BigInteger().with_variant(Integer(), "sqlite")
+"""Type of a counting key: SQLite counts up by itself only in a plain INTEGER."""
+
+
+class Instant(TypeDecorator[datetime]):
+    """A moment: aware UTC in and out, on both databases (SQLite would hand back naive ones)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store UTC; a naive time is refused, because nobody could say which moment it is."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive time is no instant")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return aware UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _tables() -> tuple[MetaData, Table, Table, Table, Table]:
+    metadata = MetaData()
+    inbox = Table(
+        "inbox",
+        metadata,
+        Column("event_id", String(200), primary_key=True),
+        Column("handler", String(100), primary_key=True),
+        Column("handled_at", Instant(), nullable=False),
+        Index("inbox_handled_at", "handled_at"),
+    )
+    outbox = Table(
+        "outbox",
+        metadata,
+        Column("seq", Key, primary_key=True, autoincrement=True),
+        Column("event_id", String(200), nullable=False, unique=True),
+        Column("subject", String(200), nullable=False),
+        Column("body", Text(), nullable=False),
+        Column("occurred_at", Instant(), nullable=False),
+        Column("written_at", Instant(), nullable=False),
+        Column("sent_at", Instant()),
+    )
+    Index("outbox_waiting", outbox.c.seq, **_where(outbox.c.sent_at.is_(None)))
+    Index("outbox_sent", outbox.c.sent_at, **_where(outbox.c.sent_at.is_not(None)))
+    idempotency = Table(
+        "idempotency",
+        metadata,
+        Column("caller", String(200), primary_key=True),
+        Column("route", String(200), primary_key=True),
+        Column("key", String(200), primary_key=True),
+        Column("digest", String(64), nullable=False),
+        Column("answer", Text(), nullable=False),
+        Column("stored_at", Instant(), nullable=False),
+        Index("idempotency_stored_at", "stored_at"),
+    )
+    access = Table(
+        "access",
+        metadata,
+        Column("seq", Key, primary_key=True, autoincrement=True),
+        Column("caller", String(200), nullable=False),
+        Column("roles", String(200), nullable=False),
+        Column("subject_id", String(200), nullable=False),
+        Column("what", String(200), nullable=False),
+        Column("at", Instant(), nullable=False),
+        Index("access_subject", "subject_id", "at"),
+    )
+    return metadata, inbox, outbox, idempotency, access
+
+
+def _where(condition: Any) -> dict[str, Any]:
+    """Return the options of a partial index: what is waiting stays small while history grows."""
+    return {"sqlite_where": condition, "postgresql_where": condition}
+
+
+_metadata, inbox, outbox, idempotency, access = _tables()
+
+
+def new_base() -> type[DeclarativeBase]:
+    """Return a declarative base with its own metadata that already holds the shared tables."""
+
+    class Base(DeclarativeBase):
+        metadata = MetaData()
+
+    for table in _metadata.sorted_tables:
+        table.to_metadata(Base.metadata)
+    return Base
+
+
+def create_v1(op: Any) -> None:
+    """Create the shared tables as they were first; called by each service's migration 0001.
+
+    A later change of them is a new function beside this one and a new migration per service.
+    """
+    for table in _metadata.sorted_tables:
+        columns = [column._copy() for column in table.columns]
+        constraints = [
+            c._copy() for c in table.constraints if c.__visit_name__ == "unique_constraint"
+        ]
+        op.create_table(table.name, *columns, *constraints)
+        for index in sorted(table.indexes, key=lambda i: str(i.name)):
+            op.create_index(
+                index.name,
+                table.name,
+                [column.name for column in index.columns],
+                unique=index.unique,
+                **{
+                    name: index.dialect_options[name.split("_")[0]]["where"]
+                    for name in ("sqlite_where", "postgresql_where")
+                    if index.dialect_options[name.split("_")[0]]["where"] is not None
+                },
+            )

@@ -7,14 +7,12 @@ recipient has them, and nowhere else; free text that the contract has is kept as
 from datetime import datetime
 from typing import Any
 
-from messaging.database import Instant, new_base
-from sqlalchemy import JSON, BigInteger, Index, Integer, LargeBinary, Text, text
+from sqlalchemy import JSON, Index, LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-Base: Any = new_base()
+from messaging.database import Instant, Key, new_base
 
-Counted = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite counts up by itself only for a column of exactly this type."""
+Base: Any = new_base()
 
 Codes = list[str]
 
@@ -28,6 +26,13 @@ CANCELLED = "cancelled"
 SUPERSEDED = "superseded"
 ERASED = "erased"
 VOID = "void"
+WITHDRAWN = "withdrawn"
+"""Numbered, and taken back before the relay was done with it: its number will carry a void."""
+
+LIVE = frozenset({WAITING_CHILD_TOLD, TELL, QUEUED, CLAIMED, SENT, DELIVERED})
+"""States in which the same content is not released once more."""
+STOPPABLE = frozenset({WAITING_CHILD_TOLD, TELL, QUEUED})
+"""States in which nothing has left, so that the gate may still take it back by itself."""
 
 
 class Child(Base):
@@ -44,7 +49,9 @@ class Child(Base):
     wanted_version: Mapped[int] = mapped_column(default=1)
     """Version that `referral` announced; while it is newer than `version`, facts are asked again."""
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-    """identity_status, legal_status, responsible_la, host_la, address_confidential."""
+    """identity_status, legal_status, address_confidential."""
+    responsible_la: Mapped[str | None] = mapped_column(index=True)
+    host_la: Mapped[str | None] = mapped_column(index=True)
     age: Mapped[int | None]
     """Full years until `next_birthday_at`; the birth date itself stays in `referral`."""
     next_birthday_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
@@ -148,6 +155,8 @@ class Partner(Base):
     jwk: Mapped[dict[str, Any]] = mapped_column(JSON)
     """Public key to which releases are encrypted."""
     next_number: Mapped[int] = mapped_column(default=1)
+    stream_seq: Mapped[int] = mapped_column(Key, default=0)
+    """Last sequence of its feed's stream that we know."""
     added_at: Mapped[datetime] = mapped_column(Instant)
 
 
@@ -156,7 +165,7 @@ class AgreementLine(Base):
 
     __tablename__ = "agreement_line"
 
-    seq: Mapped[int] = mapped_column(Counted, primary_key=True, autoincrement=True)
+    seq: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=True)
     child_id: Mapped[str] = mapped_column(index=True)
     recipient: Mapped[str | None]
     """Key of the recipient; None: everybody."""
@@ -176,7 +185,7 @@ class Judgement(Base):
 
     __tablename__ = "judgement"
 
-    seq: Mapped[int] = mapped_column(Counted, primary_key=True, autoincrement=True)
+    seq: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=True)
     child_id: Mapped[str] = mapped_column(index=True)
     name: Mapped[str]
     value: Mapped[Any] = mapped_column(JSON)
@@ -272,13 +281,13 @@ class Release(Base):
     policy_version: Mapped[str]
     policy_digest: Mapped[str]
     state: Mapped[str]
-    """waiting_child_told, tell, queued, claimed, sent, delivered; or cancelled, superseded, erased,
-    void, from which nothing leaves any more."""
+    """waiting_child_told, tell, queued, claimed, sent (readable on the feed), delivered; or withdrawn,
+    cancelled, superseded, erased, void, from which nothing leaves any more."""
     content: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     """What the recipient may read (domain.payload); None once delivered, cancelled or erased."""
     number: Mapped[int | None]
     sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
-    stream_seq: Mapped[int | None] = mapped_column(Counted)
+    stream_seq: Mapped[int | None] = mapped_column(Key)
     permitted_at: Mapped[datetime] = mapped_column(Instant)
     claimed_at: Mapped[datetime | None] = mapped_column(Instant)
     sent_at: Mapped[datetime | None] = mapped_column(Instant)
@@ -297,6 +306,14 @@ class Release(Base):
             "permitted_at",
             postgresql_where=text("state IN ('waiting_child_told','tell','queued','claimed')"),
             sqlite_where=text("state IN ('waiting_child_told','tell','queued','claimed')"),
+        ),
+        Index(
+            "release_on_feed",
+            "partner_key",
+            "state",
+            "permitted_at",
+            postgresql_where=text("state IN ('queued','claimed','withdrawn','sent')"),
+            sqlite_where=text("state IN ('queued','claimed','withdrawn','sent')"),
         ),
     )
 
@@ -355,26 +372,3 @@ class Page(Base):
 
     __table_args__ = (Index("page_open", "acted_at", "due_at"),)
 
-
-class LedgerEntry(Base):
-    """One append-only, hash-chained entry; `body` is the exact text that was hashed."""
-
-    __tablename__ = "ledger"
-
-    seq: Mapped[int] = mapped_column(Counted, primary_key=True, autoincrement=False)
-    at: Mapped[datetime] = mapped_column(Instant)
-    kind: Mapped[str]
-    body: Mapped[str] = mapped_column(Text)
-    prev: Mapped[str]
-    hash: Mapped[str]
-
-
-class Checkpoint(Base):
-    """A signed statement of the ledger's head."""
-
-    __tablename__ = "checkpoint"
-
-    seq: Mapped[int] = mapped_column(Counted, primary_key=True, autoincrement=False)
-    at: Mapped[datetime] = mapped_column(Instant)
-    head: Mapped[str]
-    signature: Mapped[str]

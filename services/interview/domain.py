@@ -38,6 +38,8 @@ Fault = tuple[str, str]
 MADE_ELSEWHERE: Final = frozenset({"basic_outcome", "aggregates"})
 """`sharing` makes the outcome item, statistics come with insight; nobody says them in a talk."""
 NOT_CHILDS_ACCOUNT: Final = "carer_account"
+DEPTH_MAX: Final = 10
+"""How deep a structured value may be nested."""
 CLOCK_SKEW: Final = timedelta(seconds=60)
 """How far a worker's device may run ahead before a time counts as being in the future."""
 
@@ -76,6 +78,7 @@ class Talk:
     confidentiality_explained_at: datetime | None = None
     first_content_at: datetime | None = None
     spoken_alone: bool | None = None
+    others_present: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ def faults_of_talk(talk: Talk, now: datetime) -> list[Fault]:
         faults.append(("outcome", "outcome.missing"))
     if len(set(talk.episode_ids)) < len(talk.episode_ids):
         faults.append(("episode_ids", "episode.twice"))
+    faults.extend(("others_present", code) for code in set(_unstorable(talk.others_present)))
     return faults
 
 
@@ -113,7 +117,7 @@ def faults_of_item(said: Said, episode_ids: Collection[str]) -> list[Fault]:
     if not (said.text or said.fields or said.extracts or said.summary):
         faults.append(("text", "item.empty"))
     faults.extend(
-        (f"fields.{name}" if fullmatch(NAME, name) else "fields.?", "field.name")
+        (f"fields.{name}" if fullmatch(NAME, name) else "fields.*", "field.name")
         for name in said.fields
         if not fullmatch(NAME, name)
     )
@@ -123,8 +127,11 @@ def faults_of_item(said: Said, episode_ids: Collection[str]) -> list[Fault]:
     return faults
 
 
-def _unstorable(value: object) -> Iterator[str]:
-    """Name what neither database can hold, so that it is a 422 and not a failed transaction."""
+def _unstorable(value: object, depth: int = 0) -> Iterator[str]:
+    """Name what no database can hold, so that it is a 422 and not a failed transaction."""
+    if depth > DEPTH_MAX:
+        yield "value.too_deep"
+        return
     match value:
         case str():
             if "\x00" in value or any("\ud800" <= sign <= "\udfff" for sign in value):
@@ -134,11 +141,11 @@ def _unstorable(value: object) -> Iterator[str]:
                 yield "number.not_finite"
         case Mapping():
             for name, inner in value.items():
-                yield from _unstorable(name)
-                yield from _unstorable(inner)
+                yield from _unstorable(name, depth)
+                yield from _unstorable(inner, depth + 1)
         case list() | tuple():
             for inner in value:
-                yield from _unstorable(inner)
+                yield from _unstorable(inner, depth + 1)
 
 
 def whose(episodes: Sequence[Episode]) -> str | None:
@@ -221,15 +228,15 @@ def recorded(
 def amended(
     event_id: str,
     *,
-    kind: InterviewKind,
+    apart: bool,
     interview_id: str,
     child_id: str,
     episode_id: str,
     item: ItemNamed,
     at: datetime,
 ) -> ItemAmended | None:
-    """Announce a later item or a new version; of a carer's account nothing is announced (R23)."""
-    if kind == NOT_CHILDS_ACCOUNT:
+    """Announce a later item or a new version; of what is kept apart, nothing (R23)."""
+    if apart:
         return None
     return ItemAmended(
         id=event_id,

@@ -142,7 +142,7 @@ def faults_of_facts(facts: Mapping[str, object]) -> list[tuple[str, str]]:
         elif name in OF_RECIPIENT:
             faults.append((name, "fact.of_the_recipient"))
         elif name not in FACTS:
-            faults.append((name if fullmatch(NAME, name) else "?", "fact.unknown"))
+            faults.append((name if fullmatch(NAME, name) else "*", "fact.unknown"))
         elif value is not None and (code := FACTS[name](value)):
             faults.append((name, code))
     return faults

@@ -1,0 +1,143 @@
+"""Sign, now and then, what the ledger says: whoever holds a checkpoint notices any later change."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from joserfc.jwk import OKPKey
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts import ledger
+from messaging.app import App
+from messaging.database import Database
+from services.sharing.ledger_tables import CHECKPOINTS, ENTRIES, HEAD
+
+EVERY_ENTRIES = 1000
+EVERY = timedelta(minutes=10)
+"""A checkpoint is made when either has passed since the last and there is something new."""
+
+PAGE = 1000
+
+
+class LedgerBrokenError(Exception):
+    """The ledger in the database is not the one that was written; nothing is signed over it."""
+
+    def __init__(self, seq: int) -> None:
+        super().__init__(f"entry {seq} does not fit")
+        self.seq = seq
+
+
+class Signer:
+    """The ledger's own key, which signs checkpoints and nothing else."""
+
+    def __init__(self, key: Ed25519PrivateKey, kid: str) -> None:
+        self._key = key
+        self.kid = kid
+
+    @classmethod
+    def read(cls, path: Path) -> "Signer":
+        """Read a private Ed25519 JWK."""
+        jwk = OKPKey.import_key(json.loads(path.read_text()))
+        if not isinstance(jwk.private_key, Ed25519PrivateKey):
+            raise ValueError("the ledger's key is not a private Ed25519 key")
+        return cls(jwk.private_key, jwk.kid or jwk.thumbprint())
+
+    def sign(self, seq: int, digest: str, at: str) -> bytes:
+        """Return the signature of "entry `seq` had hash `digest`"."""
+        return self._key.sign(ledger.signing_input(seq, digest, at, self.kid))
+
+
+async def make_checkpoint(db: Database, signer: Signer, now: datetime) -> dict[str, Any]:
+    """Return a checkpoint over all entries there are; the one already made where nothing is new.
+
+    What came since the last checkpoint is hashed anew first, so that nothing is signed over a
+    ledger that was tampered with in the database: `LedgerBrokenError` names the entry.
+    """
+    async with db.writing() as session:
+        head = (
+            await session.execute(
+                select(HEAD.c.seq, HEAD.c.hash).where(HEAD.c.id == 1).with_for_update()
+            )
+        ).one()
+        last = await _last(session)
+        if last is not None and last.seq == head.seq and last.kid == signer.kid:
+            return _shown(last)
+        start = (0, ledger.GENESIS) if last is None else (int(last.seq), str(last.hash))
+        if await _hash_anew(session, *start) != (head.seq, head.hash):
+            raise LedgerBrokenError(int(head.seq))
+        seq, digest, at = int(head.seq), str(head.hash), ledger.instant(now)
+        signature = signer.sign(seq, digest, at)
+        made = ledger.checkpoint(seq, digest, at, signer.kid, signature)
+        row = {name: value for name, value in made.items() if name != "checkpoint"}
+        await session.execute(insert(CHECKPOINTS), [row])
+    return made
+
+
+async def _last(session: AsyncSession) -> Any:
+    newest = select(CHECKPOINTS).order_by(CHECKPOINTS.c.seq.desc(), CHECKPOINTS.c.at.desc())
+    return (await session.execute(newest.limit(1))).first()
+
+
+def _shown(row: Any) -> dict[str, Any]:
+    return ledger.checkpoint(
+        int(row.seq), str(row.hash), str(row.at), str(row.kid), bytes.fromhex(row.signature)
+    )
+
+
+async def _hash_anew(session: AsyncSession, seq: int, prev: str) -> tuple[int, str]:
+    async for row in entries_after(session, seq):
+        made = ledger.entry_hash(seq + 1, str(row.at), str(row.kind), json.loads(row.body), prev)
+        if (row.seq, row.prev, row.hash) != (seq + 1, prev, made):
+            raise LedgerBrokenError(seq + 1)
+        seq, prev = seq + 1, made
+    return seq, prev
+
+
+async def entries_after(
+    session: AsyncSession, seq: int, limit: int | None = None
+) -> AsyncIterator[Any]:
+    """Give the rows of entries after `seq` in order, a page in memory at a time."""
+    left = limit
+    while left is None or left > 0:
+        page = PAGE if left is None else min(PAGE, left)
+        chosen = select(ENTRIES).where(ENTRIES.c.seq > seq).order_by(ENTRIES.c.seq).limit(page)
+        rows = (await session.execute(chosen)).all()
+        for row in rows:
+            yield row
+        if len(rows) < page:
+            return
+        seq = int(rows[-1].seq)
+        left = None if left is None else left - len(rows)
+
+
+async def checkpoint_due(app: App) -> datetime | None:
+    """Make a checkpoint where one is due; return when the next one is (a `due` function)."""
+    async with app.db.reading() as session:
+        head = (await session.execute(select(HEAD.c.seq).where(HEAD.c.id == 1))).scalar_one()
+        last = await _last(session)
+        since = 0 if last is None else int(last.seq)
+        if head == since:
+            return None
+        if last is not None:
+            began = datetime.fromisoformat(str(last.at))
+        else:
+            first = select(ENTRIES.c.at).where(ENTRIES.c.seq == 1)
+            began = datetime.fromisoformat(str((await session.execute(first)).scalar_one()))
+    now = app.clock.now()
+    # A test clock may have been set back: a checkpoint from the future must not stop the next.
+    if head - since < EVERY_ENTRIES and began <= now < began + EVERY:
+        return began + EVERY
+    await make_checkpoint(app.db, signer_of(app), now)
+    return None
+
+
+def signer_of(app: App) -> Signer:
+    """Return the ledger's signer of this process, its key read once."""
+    found = app.state.get("ledger_signer")
+    if not isinstance(found, Signer):
+        found = app.state["ledger_signer"] = Signer.read(app.settings.ledger_key)
+    return found

@@ -21,6 +21,8 @@ class EpisodeReferred(Event, subject="evt.referral.episode_referred.v1"):
     """When the referral reached us; the 24 h contact clock runs from here (R11)."""
     return_time_ambiguous: bool = False
     """The local time given exists twice (end of summer time); the first was taken."""
+    hosted: bool = False
+    """The child lives in another authority's area than the responsible one's (S6)."""
 
 
 class ChildChanged(Event, subject="evt.referral.child_changed.v1"):

@@ -1,0 +1,1 @@
+"""One running `referral` per database, called over HTTP as anybody would."""

@@ -17,9 +17,19 @@ class MessageSent(Event, subject="evt.notify.message_sent.v1"):
 
 
 class MessageBlocked(Event, subject="evt.notify.message_blocked.v1"):
-    """No safe channel: nothing was sent and a worker has to find another way (R14)."""
+    """A message did not go out, or may not have: a worker has to find another way (R14)."""
 
     message_id: str
     cause_id: str
     child_id: str
-    code: Literal["no_safe_channel", "channel_changed", "child_unknown"]
+    code: Literal[
+        "no_safe_channel",
+        "channel_changed",
+        "child_unknown",
+        "booking_unknown",
+        "no_provider",
+        "address_refused",
+        "too_late",
+        "unsure",
+    ]
+    """`unsure`: it may have gone out, and is not sent again by itself."""

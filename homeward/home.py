@@ -195,6 +195,16 @@ class Home:
         """Return the address of the running broker."""
         return f"nats://127.0.0.1:{self.ports['nats']}"
 
+    def reload_broker(self) -> None:
+        """Let the running broker know all partners there are now, and make their streams.
+
+        Call it after a partner's `<key>.public.json` is in place or gone; not from a running
+        event loop. Raises `HomeError` where the home is not up or the broker refuses.
+        """
+        from homeward import broker  # noqa: PLC0415 # it needs this module
+
+        broker.reload(self)
+
     # Who calls
 
     def token(

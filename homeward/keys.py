@@ -11,7 +11,7 @@ import nkeys  # type: ignore[import-untyped] # has no stubs
 from joserfc import jwt
 from joserfc.jwk import KeySet, OKPKey
 
-ISSUER = "homeward:home"
+ISSUER = "urn:homeward:home"
 """Issuer of a single machine's tokens; a production setting refuses to start with it."""
 
 ALGORITHM = "Ed25519"

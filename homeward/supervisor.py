@@ -108,7 +108,7 @@ class Supervisor:
         self._note(opa={"kind": engine.kind, "version": engine.version})
         self._keep(parts.broker(home, ports))
         self._keep(engine.part)
-        await broker.provision(home)
+        await broker.make_streams(home, ports)
         await migrations
         for name in SERVICES:
             self._keep(parts.service(home, ports, name, engines.settings_for(name, home, engine)))

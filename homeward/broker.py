@@ -1,0 +1,96 @@
+"""The broker of a home: its generated configuration, its streams, partners added while it runs."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import Mapping
+
+from homeward import keys, processes
+from homeward.home import SERVICES, Home, HomeError
+from messaging import nats_config, provision, topology
+from messaging.errors import AwayError
+
+UP_WITHIN_S = 15.0
+RELOADED_WITHIN_S = 10.0
+_RELOADED = "Reloaded server configuration"
+_REFUSED = ("Failed to reload server configuration", "[ERR]")
+
+
+def http_edges() -> list[tuple[str, str]]:
+    """Return each pair of services where the first may ask the second."""
+    services = topology.load().services
+    return [(name, target) for name, node in services.items() for target in node.calls]
+
+
+def partner_nkeys(home: Home) -> dict[str, str]:
+    """Return the public broker key of each partner of this home."""
+    found = {}
+    for file in sorted(home.partners.glob("*/*.public.json")):
+        key = file.name.removesuffix(".public.json")
+        found[key] = str(json.loads(file.read_text())["nkey"])
+    return found
+
+
+def write_config(home: Home, ports: Mapping[str, int]) -> None:
+    """Write the broker's configuration with an account for each service and partner."""
+    text = nats_config.render(
+        topology.load(),
+        host="127.0.0.1",
+        port=ports["nats"],
+        store_dir=home.nats_data,
+        users={name: keys.public_nkey(home.nkey(name)) for name in SERVICES},
+        provisioner=keys.public_nkey(home.nkey("provisioner")),
+        partners=partner_nkeys(home),
+    )
+    keys.write_secret(home.nats_conf, text)
+
+
+async def make_streams(home: Home, ports: Mapping[str, int]) -> None:
+    """Make all streams and durables, as soon as the broker answers.
+
+    Raises `HomeError` where it does not within a quarter of a minute.
+    """
+    end = time.monotonic() + UP_WITHIN_S
+    url = f"nats://127.0.0.1:{ports['nats']}"
+    while True:
+        try:
+            await provision.provision(
+                url, home.nkey("provisioner"), topology.load(), partner_nkeys(home)
+            )
+            return
+        except AwayError as error:
+            if time.monotonic() > end:
+                raise HomeError(f"the broker does not answer: see {home.logs}/nats.log") from error
+            await asyncio.sleep(0.02)
+
+
+def reload(home: Home) -> None:
+    """Let the running broker know all partners there are now; nobody is disconnected.
+
+    Raises `HomeError` where the home is not up, or the broker refuses: then it keeps what it had.
+    """
+    part = home.state().get("parts", {}).get("nats")
+    if processes.find(part) is None:
+        raise HomeError(f"nothing runs in {home.path}: start it with `homeward up`")
+    before = home.nats_conf.read_text()
+    log = home.logs / "nats.log"
+    seen = log.stat().st_size
+    write_config(home, home.ports)
+    os.kill(part["pid"], signal.SIGHUP)
+    end = time.monotonic() + RELOADED_WITHIN_S
+    while time.monotonic() < end:
+        with log.open("rb") as file:
+            file.seek(seen)
+            said = file.read().decode(errors="replace")
+        if _RELOADED in said:
+            asyncio.run(make_streams(home, home.ports))
+            return
+        refused = [line for line in said.splitlines() if any(mark in line for mark in _REFUSED)]
+        if refused:
+            keys.write_secret(home.nats_conf, before)
+            raise HomeError(f"the broker refused its new configuration: {refused[0]}")
+        time.sleep(0.01)
+    keys.write_secret(home.nats_conf, before)
+    raise HomeError(f"the broker did not reload: see {log}")

@@ -1,0 +1,1 @@
+"""Worked cases, played through the public APIs and shown on one page."""

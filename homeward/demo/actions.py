@@ -1,7 +1,6 @@
 """What people do in a case: each function returns an action that calls a public API."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from homeward.demo.case import Action, london
@@ -305,6 +304,41 @@ def note_mail(case: str, name: str) -> Action:
     return act
 
 
-def instant(text: str) -> datetime:
-    """Return the instant of a local time, for expectations."""
-    return london(text)
+def note_triggers(case: str) -> Action:
+    """Remember which triggers the latest episode fired."""
+
+    async def act(world: World) -> None:
+        ids = world.of(case)
+        episode = list(ids.episodes.values())[-1]
+        answer = await world.call("manager", "GET", "referral", f"/episodes/{episode}")
+        ids.notes["triggers"] = answer["triggers"]
+
+    return act
+
+
+def note_decisions(case: str, name: str) -> Action:
+    """Remember the latest decision of each item and recipient as they stand now."""
+
+    async def act(world: World) -> None:
+        ids = world.of(case)
+        found = await world.all_of("manager", "sharing", f"/children/{ids.child}/decisions")
+        latest = {(one["item_id"], one["recipient"]): one for one in found}
+        ids.notes[name] = list(latest.values())
+
+    return act
+
+
+def tell_by_phone(case: str, recipient: str, items: Sequence[str], at: str) -> Action:
+    """An agency is told by telephone what also goes to its feed."""
+
+    async def act(world: World) -> None:
+        ids = world.of(case)
+        wanted = {ids.items[name] for name in items}
+        found = await world.all_of("manager", "sharing", f"/children/{ids.child}/releases")
+        for release in found:
+            if release["recipient"] == recipient and release["item_id"] in wanted:
+                path = f"/releases/{release['release_id']}/delivered"
+                body = {"occurred_at": iso(at), "how": "telephone"}
+                await world.call("worker", "POST", "sharing", path, body)
+
+    return act

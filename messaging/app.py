@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,13 +19,15 @@ from messaging.database import Database
 from messaging.doorway import Doorway
 from messaging.edge import Edge
 from messaging.ids import Ids
-from messaging.relay import relay
+from messaging.relay import prune, relay, send_waiting
 from messaging.settings import Settings
 from messaging.subscriptions import Subscriptions
 from messaging.telemetry import Metrics, get_logger
 from messaging.topology import Topology, load
 
 log = get_logger()
+
+_LAST_WORDS_S = 3.0
 
 Hook = Callable[["App"], Awaitable[None]]
 Due = Callable[["App"], Awaitable[datetime | None]]
@@ -134,7 +136,8 @@ async def _life(app: App, background: Sequence[Hook], on_start: Hook | None) -> 
     tasks = [
         asyncio.create_task(supervise(app, "relay", relay)),
         asyncio.create_task(supervise(app, "due", lambda a: a.timers.keep())),
-        asyncio.create_task(supervise(app, "bus", lambda a: a.bus.start())),
+        asyncio.create_task(supervise(app, "bus", lambda a: a.bus.keep())),
+        asyncio.create_task(supervise(app, "prune", prune)),
         *(asyncio.create_task(supervise(app, work.__name__, work)) for work in background),
     ]
     log.info("service.started")
@@ -145,6 +148,10 @@ async def _life(app: App, background: Sequence[Hook], on_start: Hook | None) -> 
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        with suppress(Exception):  # what cannot be sent now waits in the outbox
+            async with asyncio.timeout(_LAST_WORDS_S):
+                while await send_waiting(app):
+                    pass
         await app.bus.stop()
         for edge in app.edges.values():
             await edge.close()

@@ -1,9 +1,30 @@
-"""The broker as a service sees it: publish, ask, and be sure of the answer."""
+"""The broker as one service sees it: publish, ask, listen, and be sure of the answer."""
 
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from messaging.errors import AwayError
+from messaging.nats_config import API_PREFIX
+from messaging.telemetry import get_logger
+from messaging.topology import stream_of
+
+if TYPE_CHECKING:
+    from faststream.nats import NatsBroker
+    from nats.aio.client import Client
+    from nats.js.client import JetStreamContext
+
+    from messaging.app import App
+
+log = get_logger()
+
+_TIMEOUT_S = 5.0
+_ROUND_TRIP_S = 2.0
+_WATCH_S = 2.0
+_RETRY_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -15,30 +36,161 @@ class Stored:
     duplicate: bool
 
 
-class Bus:
-    """Connection of one service to the broker."""
+@dataclass(frozen=True)
+class Position:
+    """How far a durable consumer has come, in numbers of its stream."""
 
-    def __init__(self, app: Any) -> None:
+    delivered: int
+    """The highest number handed out; what lies above has never left."""
+    acked: int
+    """Up to here everything is acknowledged."""
+    waiting: int
+    """How many have not been handed out."""
+    in_flight: int
+    """How many were handed out and are not acknowledged."""
+
+
+class Bus:
+    """One service's connection; it looks after itself for as long as `keep` runs."""
+
+    def __init__(self, app: "App") -> None:
         self._app = app
+        self._broker: NatsBroker | None = None
+        self._client: Client | None = None
+        self._js: JetStreamContext | None = None
+        self._durables = app.topology.durables_of(app.settings.service)
+        self._listening = False
+        self._stopping = False
 
     async def publish(
         self, subject: str, body: bytes, *, msg_id: str, headers: dict[str, str] | None = None
     ) -> Stored:
         """Store `body` under `subject`; `msg_id` makes a repeat harmless. Raises AwayError."""
-        raise AwayError("broker", "not_connected")
+        named = {**(headers or {}), "Nats-Msg-Id": msg_id}
+        async with self._asking() as js:
+            ack = await js.publish(
+                subject, body, timeout=_TIMEOUT_S, stream=stream_of(subject), headers=named
+            )
+        return Stored(ack.stream, ack.seq, bool(ack.duplicate))
+
+    async def durable(self, stream: str, name: str) -> Position:
+        """Return how far a durable has come. Raises AwayError, also where it does not exist."""
+        async with self._asking() as js:
+            info = await js.consumer_info(stream, name, timeout=_TIMEOUT_S)
+        return Position(
+            delivered=_number(info.delivered),
+            acked=_number(info.ack_floor),
+            waiting=info.num_pending or 0,
+            in_flight=info.num_ack_pending or 0,
+        )
+
+    async def holds(self, stream: str, seq: int) -> bool:
+        """Tell whether a message still lies in a stream: neither acknowledged nor erased."""
+        from nats.js.errors import NotFoundError  # noqa: PLC0415 - loaded with the broker
+
+        async with self._asking() as js:
+            try:
+                await js.get_msg(stream, seq)
+            except NotFoundError:
+                return False
+        return True
+
+    async def erase(self, stream: str, seq: int) -> bool:
+        """Overwrite a message in a stream; False where there was none. Raises AwayError."""
+        from nats.js.errors import BadRequestError, NotFoundError  # noqa: PLC0415
+
+        async with self._asking() as js:
+            try:
+                return bool(await js.delete_msg(stream, seq))
+            except (NotFoundError, BadRequestError):
+                return False
 
     async def ready(self) -> None:
-        """Prove a round trip. Raises AwayError."""
+        """Prove round trips: to the server, and to each durable. Raises AwayError."""
+        if not self._listening or self._client is None:
+            raise AwayError("broker", "not_listening")
+        async with self._asking():
+            await self._client.flush(timeout=int(_ROUND_TRIP_S))
+        await self._positions()
 
     async def unhandled(self) -> int:
-        """Return how many events wait for this service or are being handled."""
-        return 0
+        """Return how many events wait for this service or are being handled. Raises AwayError."""
+        return sum(p.waiting + p.in_flight for p in await self._positions())
 
-    async def start(self) -> None:
-        """Connect and start to listen."""
+    async def _positions(self) -> list[Position]:
+        return await asyncio.gather(*(self.durable(d.stream, d.name) for d in self._durables))
+
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator["JetStreamContext"]:
+        """Turn every way in which the broker does not answer into AwayError."""
+        if self._js is None or self._client is None or not self._client.is_connected:
+            raise AwayError("broker", "not_connected")
+        from nats.errors import Error  # noqa: PLC0415
+
+        try:
+            yield self._js
+        except (Error, OSError, TimeoutError) as error:
+            raise AwayError("broker", type(error).__name__) from error
+
+    async def keep(self) -> None:
+        """Connect, listen, and watch for ever that the durables are there.
+
+        Where the broker is away it tries again. A durable that vanished (the broker lost its disk)
+        is waited for: pulling from what is not there would burn a core and never recover.
+        """
+        from messaging.consuming import broker_of  # noqa: PLC0415 - slow to import
+
+        self._broker = broker_of(self._app, self._durables, _trust(self._app.settings))
+        while self._client is None:
+            try:
+                self._client = await self._broker.connect()
+            except Exception as error:
+                log.warning("broker.away", error=type(error).__name__)
+                await asyncio.sleep(_RETRY_S)
+        self._js = self._client.jetstream(prefix=API_PREFIX, timeout=_TIMEOUT_S)
+        self._app.wake("relay")
+        while True:
+            try:
+                await self._positions()
+            except AwayError as error:
+                if self._listening and error.why == "NotFoundError":
+                    await self._listen(False)
+                await asyncio.sleep(_RETRY_S)
+                continue
+            if not self._listening and not self._stopping:
+                await self._listen(True)
+            await asyncio.sleep(_WATCH_S)
+
+    async def _listen(self, on: bool) -> None:
+        """Start or stop to take events."""
+        assert self._broker is not None  # noqa: S101 - made before anything listens
+        if on:
+            await self._broker.start()
+        else:
+            await asyncio.gather(*(s.stop() for s in self._broker.subscribers))
+        self._listening = on
+        log.info("broker.listening" if on else "broker.not_listening")
 
     async def stop_taking(self) -> None:
-        """Take no more events; finish those that have begun."""
+        """Take no more events; those that have begun are finished first."""
+        self._stopping = True
+        if self._listening:
+            await self._listen(False)
 
     async def stop(self) -> None:
-        """Stop to listen, finish what has begun, disconnect."""
+        """Send what is buffered and disconnect."""
+        if self._broker is not None and self._client is not None and self._client.is_connected:
+            await self._broker.stop()
+        elif self._client is not None:
+            await self._client.close()
+
+
+def _number(position: Any) -> int:
+    return int(position.stream_seq) if position is not None else 0
+
+
+def _trust(settings: Any) -> ssl.SSLContext | None:
+    """Return whose certificate the broker has to have; None where it is reached without TLS."""
+    if settings.nats_ca is not None:
+        return ssl.create_default_context(cafile=str(settings.nats_ca))
+    return ssl.create_default_context() if settings.nats_url.startswith("tls:") else None

@@ -15,6 +15,8 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase
 
@@ -58,12 +60,13 @@ def _tables() -> tuple[MetaData, Table, Table, Table, Table]:
         "outbox",
         metadata,
         Column("seq", Key, primary_key=True, autoincrement=True),
-        Column("event_id", String(200), nullable=False, unique=True),
+        Column("event_id", String(200), nullable=False),
         Column("subject", String(200), nullable=False),
         Column("body", Text(), nullable=False),
         Column("occurred_at", Instant(), nullable=False),
         Column("written_at", Instant(), nullable=False),
         Column("sent_at", Instant()),
+        UniqueConstraint("event_id", name="outbox_event_id"),
     )
     Index("outbox_waiting", outbox.c.seq, **_where(outbox.c.sent_at.is_(None)))
     Index("outbox_sent", outbox.c.sent_at, **_where(outbox.c.sent_at.is_not(None)))
@@ -114,23 +117,46 @@ def new_base() -> type[DeclarativeBase]:
 def create_v1(op: Any) -> None:
     """Create the shared tables as they were first; called by each service's migration 0001.
 
-    A later change of them is a new function beside this one and a new migration per service.
+    Written out and never changed: a later change of the tables above is a new function beside this
+    one and a new migration per service.
     """
-    for table in _metadata.sorted_tables:
-        columns = [column._copy() for column in table.columns]
-        constraints = [
-            c._copy() for c in table.constraints if c.__visit_name__ == "unique_constraint"
-        ]
-        op.create_table(table.name, *columns, *constraints)
-        for index in sorted(table.indexes, key=lambda i: str(i.name)):
-            op.create_index(
-                index.name,
-                table.name,
-                [column.name for column in index.columns],
-                unique=index.unique,
-                **{
-                    name: index.dialect_options[name.split("_")[0]]["where"]
-                    for name in ("sqlite_where", "postgresql_where")
-                    if index.dialect_options[name.split("_")[0]]["where"] is not None
-                },
-            )
+    op.create_table(
+        "inbox",
+        Column("event_id", String(200), primary_key=True),
+        Column("handler", String(100), primary_key=True),
+        Column("handled_at", Instant(), nullable=False),
+    )
+    op.create_index("inbox_handled_at", "inbox", ["handled_at"])
+    op.create_table(
+        "outbox",
+        Column("seq", Key, primary_key=True, autoincrement=True),
+        Column("event_id", String(200), nullable=False),
+        Column("subject", String(200), nullable=False),
+        Column("body", Text(), nullable=False),
+        Column("occurred_at", Instant(), nullable=False),
+        Column("written_at", Instant(), nullable=False),
+        Column("sent_at", Instant()),
+        UniqueConstraint("event_id", name="outbox_event_id"),
+    )
+    op.create_index("outbox_waiting", "outbox", ["seq"], **_where(text("sent_at IS NULL")))
+    op.create_index("outbox_sent", "outbox", ["sent_at"], **_where(text("sent_at IS NOT NULL")))
+    op.create_table(
+        "idempotency",
+        Column("caller", String(200), primary_key=True),
+        Column("route", String(200), primary_key=True),
+        Column("key", String(200), primary_key=True),
+        Column("digest", String(64), nullable=False),
+        Column("answer", Text(), nullable=False),
+        Column("stored_at", Instant(), nullable=False),
+    )
+    op.create_index("idempotency_stored_at", "idempotency", ["stored_at"])
+    op.create_table(
+        "access",
+        Column("seq", Key, primary_key=True, autoincrement=True),
+        Column("caller", String(200), nullable=False),
+        Column("roles", String(200), nullable=False),
+        Column("subject_id", String(200), nullable=False),
+        Column("what", String(200), nullable=False),
+        Column("at", Instant(), nullable=False),
+    )
+    op.create_index("access_subject", "access", ["subject_id", "at"])

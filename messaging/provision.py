@@ -1,0 +1,175 @@
+"""Makes streams and durables as the topology says; one shot, and again harmless."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from messaging.errors import AwayError
+from messaging.topology import (
+    Topology,
+    dead_stream,
+    event_stream,
+    feed_stream,
+    load,
+)
+
+if TYPE_CHECKING:
+    from nats.js.api import ConsumerConfig, StreamConfig
+    from nats.js.client import JetStreamContext
+
+_SMALL_BYTES = 64 << 20
+"""Of a dead-letter stream and of a feed: full refuses the new, and their senders wait."""
+_TIMEOUT_S = 5.0
+
+
+async def provision(
+    nats_url: str, provisioner_seed: Path, topology: Topology, partners: Iterable[str]
+) -> None:
+    """Create what is missing and change what differs; nothing is ever removed.
+
+    Raises AwayError where the broker cannot be reached. What a durable has been told stays told.
+    """
+    import nats  # noqa: PLC0415 - the library is slow to import and the caller may not need it
+    from nats.errors import Error  # noqa: PLC0415
+
+    try:
+        client = await nats.connect(
+            nats_url,
+            nkeys_seed=str(provisioner_seed),
+            allow_reconnect=False,
+            connect_timeout=int(_TIMEOUT_S),
+        )
+    except (OSError, Error) as error:
+        raise AwayError("broker", type(error).__name__) from error
+    try:
+        js = client.jetstream(timeout=_TIMEOUT_S)
+        for config in _streams(topology, partners):
+            await _stream(js, config)
+        for stream, consumer in _consumers(topology, partners):
+            await _consumer(js, stream, consumer)
+    finally:
+        await client.close()
+
+
+def _streams(topology: Topology, partners: Iterable[str]) -> "list[StreamConfig]":
+    from nats.js.api import DiscardPolicy, RetentionPolicy, StreamConfig  # noqa: PLC0415
+
+    limits = topology.streams
+    window_s = float(limits.duplicate_window_s)
+    configs: list[StreamConfig] = []
+    for service in sorted(topology.services):
+        configs.append(
+            StreamConfig(
+                name=event_stream(service),
+                subjects=[f"evt.{service}.>"],
+                max_age=limits.max_age_days * 86_400,
+                max_bytes=limits.max_bytes,
+                duplicate_window=window_s,
+                discard=DiscardPolicy.NEW,
+                deny_delete=True,
+                deny_purge=True,
+                allow_direct=False,
+            )
+        )
+        configs.append(
+            StreamConfig(
+                name=dead_stream(service),
+                subjects=[f"dlq.{service}.>"],
+                max_bytes=_SMALL_BYTES,
+                duplicate_window=window_s,
+                discard=DiscardPolicy.NEW,
+                deny_purge=True,
+                allow_direct=False,
+            )
+        )
+    configs.extend(
+        StreamConfig(
+            name=feed_stream(partner),
+            subjects=[f"feed.{partner}.>"],
+            # what the partner has acknowledged is gone; what it has not waits, however long
+            retention=RetentionPolicy.WORK_QUEUE,
+            max_bytes=_SMALL_BYTES,
+            duplicate_window=window_s,
+            discard=DiscardPolicy.NEW,
+            deny_purge=True,
+            deny_delete=False,  # a withdrawal erases what lies unread
+            allow_direct=False,
+        )
+        for partner in partners
+    )
+    return configs
+
+
+def _consumers(topology: Topology, partners: Iterable[str]) -> "list[tuple[str, ConsumerConfig]]":
+    from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy  # noqa: PLC0415
+
+    settings = topology.durables
+    made = [
+        (
+            durable.stream,
+            ConsumerConfig(
+                durable_name=durable.name,
+                name=durable.name,
+                filter_subjects=list(durable.subjects),
+                deliver_policy=DeliverPolicy.ALL,  # also what was told before it existed
+                ack_policy=AckPolicy.EXPLICIT,
+                ack_wait=settings.ack_wait_s,
+                max_deliver=-1,
+                max_ack_pending=settings.max_ack_pending,
+            ),
+        )
+        for service in sorted(topology.services)
+        for durable in topology.durables_of(service)
+    ]
+    made += [
+        (
+            feed_stream(partner),
+            ConsumerConfig(
+                durable_name=partner,
+                name=partner,
+                deliver_policy=DeliverPolicy.ALL,
+                ack_policy=AckPolicy.EXPLICIT,
+                ack_wait=settings.ack_wait_s,
+                max_deliver=-1,
+                max_ack_pending=settings.max_ack_pending,
+            ),
+        )
+        for partner in partners
+    ]
+    return made
+
+
+async def _stream(js: "JetStreamContext", config: "StreamConfig") -> None:
+    from nats.js.errors import NotFoundError  # noqa: PLC0415
+
+    try:
+        await js.stream_info(str(config.name))
+    except NotFoundError:
+        await js.add_stream(config)
+    else:
+        await js.update_stream(config)
+
+
+async def _consumer(js: "JetStreamContext", stream: str, config: "ConsumerConfig") -> None:
+    """Create or change a durable; a start alone would silently keep the old settings."""
+    await js.add_consumer(stream, config)
+
+
+def main() -> None:
+    """Provision from the command line: `python -m messaging.provision --seed FILE [partner …]`."""
+    parser = argparse.ArgumentParser(prog="messaging.provision", description=__doc__)
+    parser.add_argument("--url", default="nats://127.0.0.1:4222")
+    parser.add_argument("--seed", type=Path, required=True, help="the provisioner's NKey seed file")
+    parser.add_argument("partners", nargs="*", help="keys of the partners that have a feed")
+    arguments = parser.parse_args()
+    try:
+        asyncio.run(provision(arguments.url, arguments.seed, load(), arguments.partners))
+    except AwayError as error:
+        sys.exit(f"provision: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""What tests share: a real broker, real databases, tokens, and services that run against them."""
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # `support` is imported by name
+
+from support import postgres
+from support.broker import Broker
+from support.running import Runner
+from support.tokens import Issuer
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """URL of a Postgres server, without a database; skips, and says why, where there is none."""
+    try:
+        with postgres.server() as url:
+            yield url
+    except postgres.NoPostgresError as reason:
+        pytest.skip(f"no Postgres: {reason}")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A fresh, empty database; the test runs once on each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/test.sqlite"
+        return
+    url = postgres.new_database(request.getfixturevalue("postgres_url"))
+    yield url
+    postgres.drop_database(url)
+
+
+@pytest.fixture
+async def nats(tmp_path: Path) -> AsyncIterator[Broker]:
+    """A real, provisioned nats-server with the generated accounts and an empty store."""
+    directory = tmp_path / "nats"
+    directory.mkdir()
+    broker = Broker(directory)
+    broker.start()
+    try:
+        await broker.provision()
+        yield broker
+    finally:
+        broker.stop()
+
+
+@pytest.fixture(scope="session")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Issuer:
+    """The issuer of the tokens that services in tests trust."""
+    return Issuer(tmp_path_factory.mktemp("issuer"))
+
+
+@pytest.fixture(scope="session")
+def a_token(issuer: Issuer):
+    """`a_token(role, sub=…, audience=…, ttl=…)` returns a token; other claims by name."""
+    return issuer.token
+
+
+@pytest.fixture
+async def a_service(nats: Broker, issuer: Issuer, tmp_path: Path) -> AsyncIterator[Runner]:
+    """`await a_service("name")` runs one service with a test clock and waits for /ready.
+
+    In this process, or with `process=True` in its own. Start those that it calls before it.
+    """
+    runner = Runner(tmp_path, nats, issuer)
+    yield runner
+    await runner.stop()

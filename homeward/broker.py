@@ -56,11 +56,13 @@ async def make_streams(home: Home, ports: Mapping[str, int]) -> None:
     url = f"nats://127.0.0.1:{ports['nats']}"
     while True:
         try:
+            _, writer = await asyncio.open_connection("127.0.0.1", ports["nats"])
+            writer.close()  # the library would log a whole traceback of a refused connection
             await provision.provision(
                 url, home.nkey("provisioner"), topology.load(), partner_nkeys(home)
             )
             return
-        except AwayError as error:
+        except (AwayError, OSError) as error:
             if time.monotonic() > end:
                 raise HomeError(f"the broker does not answer: see {home.logs}/nats.log") from error
             await asyncio.sleep(0.02)

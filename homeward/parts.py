@@ -27,7 +27,9 @@ class Part:
 
 def clean_environment() -> dict[str, str]:
     """Return this process's environment without settings that were meant for another home."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("HOMEWARD_")}
+    others = {name: value for name, value in os.environ.items() if not name.startswith("HOMEWARD_")}
+    others.pop("PYTHONDONTWRITEBYTECODE", None)  # without bytecode each start takes twice as long
+    return others
 
 
 def broker(home: Home, ports: Mapping[str, int]) -> Part:

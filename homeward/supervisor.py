@@ -103,18 +103,19 @@ class Supervisor:
         home.issue_edge_tokens(broker.http_edges())
         broker.write_config(home, ports)
         began = time.monotonic()
-        migrations = asyncio.create_task(self._migrate())
-        engine = await asyncio.to_thread(engines.prepare, home, ports)
-        self._note(opa={"kind": engine.kind, "version": engine.version})
         self._keep(parts.broker(home, ports))
+        engine, *_ = await asyncio.gather(
+            asyncio.to_thread(engines.prepare, home, ports),
+            self._migrate(),
+            broker.make_streams(home, ports),
+        )
+        self._note(opa={"kind": engine.kind, "version": engine.version})
         self._keep(engine.part)
-        await broker.make_streams(home, ports)
-        await migrations
         for name in SERVICES:
             self._keep(parts.service(home, ports, name, engines.settings_for(name, home, engine)))
-        await self._until_ready()
-        self._note(phase="ready", ready_after_s=round(time.monotonic() - began, 2))
-        self.ready.set()
+        if await self._until_ready():
+            self._note(phase="ready", ready_after_s=round(time.monotonic() - began, 2))
+            self.ready.set()
 
     async def _migrate(self) -> None:
         """Bring all five databases to today's tables, in one process because loading is slow."""
@@ -158,13 +159,13 @@ class Supervisor:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), delay)
 
-    async def _until_ready(self) -> None:
-        """Wait until each service has proved its round trips."""
+    async def _until_ready(self) -> bool:
+        """Wait until each service has proved its round trips; False when told to stop before."""
         waiting = dict.fromkeys(SERVICES)
         end = time.monotonic() + READY_WITHIN_S
         while waiting:
             if self.stopping.is_set():
-                return
+                return False
             if time.monotonic() > end:
                 name = next(iter(waiting))
                 last = tail(self.home.logs / f"{name}.log")
@@ -176,6 +177,7 @@ class Supervisor:
                 if await asyncio.to_thread(probe.is_ready, url, 5.0):
                     del waiting[name]
             await asyncio.sleep(0.05)
+        return True
 
     async def _reissue_tokens(self) -> None:
         while True:

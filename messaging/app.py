@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from sqlalchemy.orm import DeclarativeBase
 
-from messaging import problem, routes
+from messaging import problem, routes, telemetry
 from messaging.background import Timers, supervise
 from messaging.bus import Bus
 from messaging.caller import Verifier
@@ -92,6 +92,8 @@ def service(
     ready: Sequence[Hook] = (),
 ) -> FastAPI:
     """Return the service `name` as an ASGI app; everything it needs is in its settings."""
+    if not telemetry.configured():  # never the library's own style, which prints what it can find
+        telemetry.configure(name)
     config = settings if isinstance(settings, Settings) else settings()
     config = config.model_copy(update={"service": name})
     topology = load()

@@ -14,6 +14,7 @@ from faststream import AckPolicy, BaseMiddleware
 from faststream.exceptions import AckMessage, HandlerException, NackMessage
 from faststream.nats import JStream, NatsBroker, PullSub
 from faststream.nats.security import NatsNKey
+from nats.js.api import ConsumerConfig
 from pydantic import ValidationError
 
 from messaging.database import database_away
@@ -218,6 +219,7 @@ def broker_of(app: "App", durables: Sequence[Durable], trust: ssl.SSLContext | N
         subscriber = broker.subscriber(
             stream=JStream(durable.stream, declare=False),  # it would reset what ops had set
             durable=durable.name,
+            config=ConsumerConfig(filter_subjects=list(durable.subjects)),
             pull_sub=PullSub(batch_size=app.topology.durables.batch, timeout=_PULL_S),
             inbox_prefix=f"{inbox_of(name)}.".encode(),  # the broker's own does not reach here
         )

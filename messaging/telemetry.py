@@ -126,6 +126,11 @@ class _Libraries(logging.Handler):
         get_logger().log(min(record.levelno, logging.ERROR), "library.spoke", **entry)
 
 
+def configured() -> bool:
+    """Tell whether `configure` has been called in this process."""
+    return structlog.is_configured()
+
+
 def configure(service: str) -> None:
     """Send one JSON line per entry to standard output; called once per process."""
     structlog.configure(

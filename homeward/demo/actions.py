@@ -12,8 +12,8 @@ R16_POINTS = (
     "independent",
     "voluntary",
     "need_not_talk",
-    "care_what_you_think",
-    "want_to_know",
+    "we_care_what_you_think",
+    "want_to_know_what_is_going_on",
     "not_telling_off",
 )
 """What is said in the first minute of a first call (R16)."""
@@ -66,7 +66,12 @@ def worker_is(who: str, gender: str) -> Action:
 
     async def act(world: World) -> None:
         sub = {"worker": "W-1", "other worker": "W-2"}[who]
-        body = {"name": {"W-1": "Sam Okafor", "W-2": "Lee Marsh"}[sub], "gender": gender}
+        body = {
+            "name": {"W-1": "Sam Okafor", "W-2": "Lee Marsh"}[sub],
+            "gender": gender,
+            "trained_until": "2027-12-31",
+            "dbs_until": "2027-12-31",
+        }
         await world.call("manager", "PUT", "scheduling", f"/workers/{sub}", body)
 
     return act
@@ -82,7 +87,7 @@ def attempt(
         if outcome == "contact":
             body["points_told"] = list(R16_POINTS)
         if preference:
-            body["preference"] = preference
+            body["preference"] = {"worker_gender": preference}
         path = f"/episodes/{world.of(case).episodes[episode]}/attempts"
         await world.call("worker", "POST", "scheduling", path, body)
 
@@ -258,6 +263,7 @@ def tell(case: str, recipient: str, at: str, how: str) -> Action:
 
     async def act(world: World) -> None:
         ids = world.of(case)
+        await world.rest()
         tasks = await world.all_of("worker", "sharing", "/tasks")
         for task in tasks:
             if task["kind"] != "tell" or task["child_id"] != ids.child:
@@ -334,6 +340,7 @@ def tell_by_phone(case: str, recipient: str, items: Sequence[str], at: str) -> A
     async def act(world: World) -> None:
         ids = world.of(case)
         wanted = {ids.items[name] for name in items}
+        await world.rest()
         found = await world.all_of("manager", "sharing", f"/children/{ids.child}/releases")
         for release in found:
             if release["recipient"] == recipient and release["item_id"] in wanted:

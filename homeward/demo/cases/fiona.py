@@ -18,13 +18,13 @@ from homeward.demo.actions import (
     note_mail,
     note_tasks,
     refer,
-    said,
     talk,
     tell,
     tell_by_phone,
     worker_is,
 )
 from homeward.demo.case import Asserted, Case, Expected, ExpectedClock, london, step
+from homeward.demo.cases.fiona_said import ITEMS
 from homeward.demo.world import World
 
 KEY = "S5"
@@ -52,112 +52,6 @@ CHILD = {
         {"kind": "text", "address": "07700 900005", "safe": "safe", "whose": "child"},
         {"kind": "letter", "address": "2 Example Road", "safe": "unsafe", "whose": "child"},
     ],
-}
-NO_DANGER = {"would_prejudice_action": False}
-ITEMS = {
-    "night": said(
-        "narrative",
-        "I went with them in the car and then there were all these older people.",
-        extracts=["Taken by car to a flat where older people were drinking."],
-        facts={
-            **NO_DANGER,
-            "extract_ids": ["1"],
-            "necessity_reason": "Needed to find where it happened.",
-            "safety_critical": False,
-            "care_need": "",
-        },
-    ),
-    "assault": said(
-        "harm",
-        "He locked the door. I said no and he did it anyway.",
-        verbatim=True,
-        fields={"kind": "sexual_assault", "action": "referred_same_day", "who": "Adult5"},
-        extracts=["Sexual assault on Saturday 10 October, about 23:30, flat in Mill Street."],
-        event_at="2026-10-10T22:30:00+00:00",
-        offence_data=True,
-        third_parties=["Adult5"],
-        facts={**NO_DANGER, "consensual_peer": False, "suspect_clinical": False},
-    ),
-    "uncle": said(
-        "harm",
-        "My uncle did that too, in the summer last year.",
-        verbatim=True,
-        fields={"kind": "rape", "action": "referred_same_day", "who": "her uncle"},
-        extracts=["Rape by her uncle, summer 2025."],
-        event_at="2025-07-15T12:00:00+00:00",
-        offence_data=True,
-        third_parties=["her uncle"],
-        facts={**NO_DANGER, "consensual_peer": False, "suspect_clinical": False},
-    ),
-    "flat": said(
-        "whereabouts",
-        "The flat in Mill Street, the one over the shop.",
-        subject="place",
-        fields={"flat": "Flat 3", "street": "Mill Street", "town": "Northport"},
-        event_at="2026-10-10T22:30:00+00:00",
-        facts={
-            **NO_DANGER,
-            "place_type": "third_party_home",
-            "distinct_children": 1,
-            "distance_to_school_m": 5200,
-            "clinically_relevant": False,
-            "urgency": "routine",
-        },
-    ),
-    "man": said(
-        "associates",
-        "The man is about 30, they call him Rafe.",
-        subject="other_adult",
-        fields={"identifiers": {"called": "Rafe", "age": "about 30"}, "why": "alleged assault"},
-        facts={
-            **NO_DANGER,
-            "person_age_band": "adult",
-            "reliability": "B",
-            "on_site_risk": False,
-            "tracing_or_safety": False,
-            "panel_has_police_la": True,
-        },
-    ),
-    "supplier": said(
-        "associates",
-        "An older man, 63 or so, brings the pills.",
-        subject="other_adult",
-        fields={"identifiers": {"age": "about 63"}, "why": "supplies drugs at the parties"},
-        facts={
-            **NO_DANGER,
-            "person_age_band": "adult",
-            "reliability": "C",
-            "on_site_risk": False,
-            "tracing_or_safety": False,
-            "panel_has_police_la": True,
-        },
-    ),
-    "boy": said(
-        "associates",
-        "A boy of 16 is always there too.",
-        subject="other_child",
-        fields={"identifiers": {"age": "16"}, "why": "present at the parties"},
-        facts={
-            **NO_DANGER,
-            "person_age_band": "under_18",
-            "reliability": "C",
-            "on_site_risk": False,
-            "tracing_or_safety": False,
-            "panel_has_police_la": True,
-        },
-    ),
-    "health": said(
-        "health",
-        "I have not been to a doctor since.",
-        fields={"need": "care after an assault"},
-        facts={
-            **NO_DANGER,
-            "safety_critical": False,
-            "sexual_health": True,
-            "self_harm_plan": False,
-            "open_missing": False,
-        },
-    ),
 }
 ASSOCIATES = ("man", "supplier", "boy")
 
@@ -306,7 +200,7 @@ STEPS = (
     ),
     step(
         "2026-10-15 10:30", "told", "Fiona has her feedback by text link, not by post.",
-        tell(KEY, "self", "2026-10-15 10:30", "written link"),
+        tell(KEY, "self", "2026-10-15 10:30", "written_link"),
         tell(KEY, "mother", "2026-10-15 10:30", "telephone"),
     ),
     step("2026-10-17 23:30", "clock", "The seven days for forensic evidence end."),

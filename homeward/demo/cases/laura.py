@@ -62,7 +62,10 @@ THIRD = {
     "reasons": said(
         "push_pull",
         "It is boring at home and everybody is at the parties.",
-        fields={"push": ["loneliness"], "pull": ["parties", "friends"]},
+        fields={
+            "codes": ["loneliness", "parties", "friends"],
+            "plain_words": ["Lonely at home", "Friends and parties"],
+        },
         facts={"police_purpose": "prevention", "factor_about_carer": False},
     ),
     "address": said(
@@ -77,7 +80,7 @@ THIRD = {
         "safety_plan",
         "If I want to go I text mum first, and she picks me up without shouting.",
         fields={
-            "actions_for_carer": ["Answer her text at once", "Pick her up without questions"],
+            "plan_actions_for_carer": ["Answer her text at once", "Pick her up without questions"],
             "own_plan": ["Text before leaving"],
         },
         facts={
@@ -285,7 +288,7 @@ STEPS = (
     step(
         "2026-12-04 17:00", "told", "Her mother hears why, and what she herself can do.",
         tell(KEY, "mother", "2026-12-04 17:00", "telephone"),
-        tell(KEY, "self", "2026-12-04 17:00", "written link"),
+        tell(KEY, "self", "2026-12-04 17:00", "written_link"),
     ),
     step(
         "2026-12-11 15:00", "talk", "A week later both are asked what was done.",

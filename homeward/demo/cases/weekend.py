@@ -51,7 +51,10 @@ ITEMS = {
     "reasons": said(
         "push_pull",
         "The rules about the phone are not fair, and my friends were out.",
-        fields={"push": ["boundaries_dispute"], "pull": ["friends"]},
+        fields={
+            "codes": ["boundaries_dispute", "friends"],
+            "plain_words": ["Rules about the phone", "Being with friends"],
+        },
         facts={
             "police_purpose": "prevention",
             "factor_about_carer": False,
@@ -61,7 +64,12 @@ ITEMS = {
     "place": said(
         "whereabouts",
         "The shopping centre by the station, upstairs.",
-        fields={"place": "shopping centre", "street": "Station Road", "town": "Northport"},
+        fields={
+            "place_type": "public_place",
+            "place": "shopping centre",
+            "street": "Station Road",
+            "town": "Northport",
+        },
         event_at="2026-11-27T20:30:00+00:00",
         subject="place",
         facts={"place_type": "public_place", "distance_to_school_m": 4000},
@@ -198,7 +206,7 @@ STEPS = (
         "2026-12-01 10:00",
         "told",
         "Maya opens her written feedback; the spoken one was at 17:18 the day before.",
-        tell(KEY, "self", "2026-12-01 10:00", "written link"),
+        tell(KEY, "self", "2026-12-01 10:00", "written_link"),
     ),
     step(
         "2026-12-07 16:00",

@@ -155,6 +155,8 @@ class JudgedItemOut(BaseModel):
     special: list[str]
     facts: dict[str, Any]
     event_at: datetime | None
+    recorded_at: datetime
+    """When the item was first written down, whatever its version."""
 
 
 class JudgedTalkOut(BaseModel):

@@ -1,5 +1,6 @@
 """Routes that read: lists without words, words for those entitled, named parts for `sharing`."""
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -88,6 +89,7 @@ async def judged_items(interview_id: PathId, app: Here, _: Sharing) -> JudgedTal
             raise Problem(404, "interview.unknown")
         apart = interview.kind == domain.NOT_CHILDS_ACCOUNT
         items = [] if apart else await store.newest(session, interview_id)
+        since = await store.recorded_at(session, interview_id)
         episodes = await store.episode_ids(session, [interview_id])
     return JudgedTalkOut.model_validate(
         {
@@ -95,7 +97,7 @@ async def judged_items(interview_id: PathId, app: Here, _: Sharing) -> JudgedTal
             "kind": interview.kind,
             "episode_ids": episodes[interview_id],
             "child_id": interview.child_id,
-            "items": [_judged(row) for row in items],
+            "items": [_judged(row, since[row.item_id]) for row in items],
         }
     )
 
@@ -136,6 +138,10 @@ def _words(row: ItemVersion) -> WordsOut:
     return WordsOut(**{name: getattr(row, name) for name in WordsOut.model_fields})
 
 
-def _judged(row: ItemVersion) -> JudgedItemOut:
-    given = {name: getattr(row, name) for name in JudgedItemOut.model_fields}
-    return JudgedItemOut(**given | {"third_parties": ["given"] * len(row.third_parties)})
+def _judged(row: ItemVersion, since: datetime) -> JudgedItemOut:
+    names = JudgedItemOut.model_fields.keys() - {"third_parties", "recorded_at"}
+    return JudgedItemOut(
+        **{name: getattr(row, name) for name in names},
+        third_parties=["given"] * len(row.third_parties),
+        recorded_at=since,
+    )

@@ -81,9 +81,7 @@ async def record(
         )
         named = []
         for at, said in enumerate(saids):
-            item = Item(
-                item_id=answer.item_ids[at], interview_id=interview_id, position=at, version=1
-            )
+            item = _item(answer.item_ids[at], interview_id, at, author)
             await _add(session, item, said, domain.episode_of(said, episodes), author)
             named.append(ItemNamed(item_id=item.item_id, version=1, category=said.category))
         await emit(
@@ -127,8 +125,8 @@ async def add_item(
         )
         position = 0 if last is None else last + 1
         item_id = app.ids.after("IT", interview_id, position)
-        item = Item(item_id=item_id, interview_id=interview_id, position=position, version=1)
         author = Author(caller.sub, app.clock.now())
+        item = _item(item_id, interview_id, position, author)
         version = await _add(session, item, said, domain.episode_of(said, episodes), author)
         await _announce(session, app, interview, version)
         answer = VersionOut(item_id=item_id, version=1)
@@ -191,6 +189,16 @@ def _row(interview_id: str, child_id: str, talk: Talk, author: Author) -> Interv
         spoken_alone=talk.spoken_alone,
         others_present=talk.others_present,
         reviews=list(domain.reviews(talk)),
+        recorded_at=author.at,
+    )
+
+
+def _item(item_id: str, interview_id: str, position: int, author: Author) -> Item:
+    return Item(
+        item_id=item_id,
+        interview_id=interview_id,
+        position=position,
+        version=1,
         recorded_at=author.at,
     )
 

@@ -47,6 +47,14 @@ async def newest(session: AsyncSession, interview_id: str) -> list[ItemVersion]:
     return list(rows)
 
 
+async def recorded_at(session: AsyncSession, interview_id: str) -> dict[str, datetime]:
+    """Return when each item of a talk was first written down."""
+    rows = await session.execute(
+        select(Item.item_id, Item.recorded_at).where(Item.interview_id == interview_id)
+    )
+    return {row.item_id: row.recorded_at for row in rows}
+
+
 async def versions(session: AsyncSession, item_id: str) -> list[ItemVersion]:
     """Return all versions of an item, oldest first."""
     rows = await session.scalars(

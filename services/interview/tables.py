@@ -78,6 +78,8 @@ class Item(Base):
     position: Mapped[int]
     version: Mapped[int]
     """The newest."""
+    recorded_at: Mapped[datetime] = mapped_column(Instant)
+    """When it was first written down: a judgement made before that is not about it."""
 
 
 class ItemVersion(Base):

@@ -65,6 +65,7 @@ def upgrade() -> None:
         ),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("recorded_at", Instant(), nullable=False),
     )
     op.create_index("item_interview", "item", ["interview_id", "position"], unique=True)
     op.create_table(

@@ -8,31 +8,62 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, Index, LargeBinary, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from messaging.database import Instant, Key, new_base
+from services.sharing.domain.releasing import (
+    CANCELLED,
+    CLAIMED,
+    DELIVERED,
+    ERASED,
+    LIVE,
+    QUEUED,
+    SENT,
+    STOPPABLE,
+    SUPERSEDED,
+    TELL,
+    VOID,
+    WAITING,
+    WITHDRAWN,
+)
 
-Base: Any = new_base()
+__all__ = [
+    "CANCELLED",
+    "CLAIMED",
+    "DELIVERED",
+    "ERASED",
+    "LIVE",
+    "QUEUED",
+    "SENT",
+    "STOPPABLE",
+    "SUPERSEDED",
+    "TELL",
+    "VOID",
+    "WAITING",
+    "WITHDRAWN",
+    "AgreementLine",
+    "Base",
+    "Child",
+    "Decision",
+    "Episode",
+    "FactsSnapshot",
+    "Item",
+    "Judgement",
+    "Page",
+    "Partner",
+    "Recipient",
+    "Release",
+    "Task",
+    "WorkerOnCase",
+]
 
 Codes = list[str]
 
-WAITING_CHILD_TOLD = "waiting_child_told"
-TELL = "tell"
-QUEUED = "queued"
-CLAIMED = "claimed"
-SENT = "sent"
-DELIVERED = "delivered"
-CANCELLED = "cancelled"
-SUPERSEDED = "superseded"
-ERASED = "erased"
-VOID = "void"
-WITHDRAWN = "withdrawn"
-"""Numbered, and taken back before the relay was done with it: its number will carry a void."""
 
-LIVE = frozenset({WAITING_CHILD_TOLD, TELL, QUEUED, CLAIMED, SENT, DELIVERED})
-"""States in which the same content is not released once more."""
-STOPPABLE = frozenset({WAITING_CHILD_TOLD, TELL, QUEUED})
-"""States in which nothing has left, so that the gate may still take it back by itself."""
+class Base(DeclarativeBase):
+    """Tables of this service, and the ones that every service has."""
+
+    metadata = new_base().metadata
 
 
 class Child(Base):
@@ -47,7 +78,7 @@ class Child(Base):
     version: Mapped[int] = mapped_column(default=0)
     """Version at `referral` of the facts held here; 0 until they were asked for."""
     wanted_version: Mapped[int] = mapped_column(default=1)
-    """Version that `referral` announced; while it is newer than `version`, facts are asked again."""
+    """Version that `referral` announced; while newer than `version`, facts are asked again."""
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     """identity_status, legal_status, address_confidential."""
     responsible_la: Mapped[str | None] = mapped_column(index=True)
@@ -181,7 +212,7 @@ class AgreementLine(Base):
 
 
 class Judgement(Base):
-    """One recorded human judgement with its scope; only ever added. An empty scope is everything."""
+    """One recorded human judgement with its scope; only ever added. No scope is everything."""
 
     __tablename__ = "judgement"
 
@@ -281,8 +312,8 @@ class Release(Base):
     policy_version: Mapped[str]
     policy_digest: Mapped[str]
     state: Mapped[str]
-    """waiting_child_told, tell, queued, claimed, sent (readable on the feed), delivered; or withdrawn,
-    cancelled, superseded, erased, void, from which nothing leaves any more."""
+    """One of domain.releasing: waiting_child_told, tell, queued, claimed, sent (readable on the
+    feed), delivered; or withdrawn, cancelled, superseded, erased, void."""
     content: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     """What the recipient may read (domain.payload); None once delivered, cancelled or erased."""
     number: Mapped[int | None]
@@ -370,5 +401,12 @@ class Page(Base):
     acted_at: Mapped[datetime | None] = mapped_column(Instant)
     escalated_at: Mapped[datetime | None] = mapped_column(Instant)
 
-    __table_args__ = (Index("page_open", "acted_at", "due_at"),)
-
+    __table_args__ = (
+        Index("page_open", "code", "acted_at", "due_at"),
+        Index(
+            "page_not_taken",
+            "id",
+            postgresql_where=text("taken_at IS NULL"),
+            sqlite_where=text("taken_at IS NULL"),
+        ),
+    )

@@ -19,12 +19,14 @@ def resolve(
     yes from before the 18th birthday is no adult's yes; a no stays a no.
     """
     about = [line for line in lines if _about(line, item, recipient)]
-    taken_back = max(((l.at, l.seq) for l in about if l.status == "withdrawn"), default=None)
+    taken_back = max(
+        ((one.at, one.seq) for one in about if one.status == "withdrawn"), default=None
+    )
     if taken_back is not None:
         about = [line for line in about if (line.at, line.seq) >= taken_back]
     if not about:
         return dict(NOT_ASKED)
-    line = max(about, key=lambda l: (_narrow(l), l.at, l.seq))
+    line = max(about, key=lambda one: (_narrow(one), one.at, one.seq))
     if line.status == "agreed" and child.adult(now) and line.at < child.adult_at:
         return dict(NOT_ASKED)
     return {

@@ -8,7 +8,7 @@ ADULT = 18
 
 
 def birthday(born_on: date, age: int) -> datetime:
-    """Return the instant at which someone born on `born_on` is `age`; 29 February becomes 1 March."""
+    """Return when someone born on `born_on` becomes `age`; 29 February turns into 1 March."""
     year = born_on.year + age
     try:
         day = born_on.replace(year=year)
@@ -22,3 +22,12 @@ def age_at(born_on: date, now: datetime) -> int:
     today = now.astimezone(LONDON).date()
     age = today.year - born_on.year
     return max(0, age if now >= birthday(born_on, age) else age - 1)
+
+
+def a_year_after(birthday_at: datetime) -> datetime:
+    """Return the next birthday after the one at `birthday_at`.
+
+    Someone born on 29 February is found a day late in a leap year; their 18th is held apart.
+    """
+    day = birthday_at.astimezone(LONDON).date()
+    return birthday(day, 1)

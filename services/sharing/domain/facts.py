@@ -106,7 +106,7 @@ class Judged:
     recipients: tuple[str, ...] | None = None
 
     def about(self, item: ItemFacts | None, recipient: str | None) -> bool:
-        """Tell whether its scope holds this item and recipient; None asks about none in particular."""
+        """Tell whether its scope holds this item and recipient; None is none in particular."""
         return (
             (self.episode_id is None or (item is not None and self.episode_id == item.episode_id))
             and (self.item_ids is None or (item is not None and item.id in self.item_ids))

@@ -21,7 +21,7 @@ PERSISTING = frozenset(
 judgements of items, and nobody judged an item that was not there."""
 
 _SKEW = timedelta(seconds=2)
-"""Clocks of two services differ a little; nobody judges an item within two seconds of its writing."""
+"""Clocks of two services differ a little; nobody judges an item so soon after its writing."""
 
 
 def holding(

@@ -3,7 +3,7 @@
 Three-valued like policy itself, but only to name what is missing: nothing is released on this.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from services.sharing.domain.document import Document, gate
@@ -107,7 +107,7 @@ def _compared(name: str, wanted: Any, document: Document) -> Worth:
 def _named(name: str, document: Document, kinds: Mapping[str, str]) -> Worth:
     if name in {f"G{n}" for n in range(1, 9)}:
         return _gate(name, document)
-    special = {
+    special: Mapping[str, Callable[[], Worth]] = {
         "always": lambda: (True, _NONE),
         "agreed": lambda: _agreed(document),
         "objects": lambda: _objects(document),
@@ -123,9 +123,9 @@ def _named(name: str, document: Document, kinds: Mapping[str, str]) -> Worth:
         "counts": lambda: (bool(document["item"]["facts"].get("cell_counts")), _NONE),
         "approved": lambda: _approved(document),
         "place_in_host_area": lambda: _place_in_host_area(document),
-    }.get(name)
-    if special is not None:
-        return special()
+    }
+    if name in special:
+        return special[name]()
     return _fact(name, document, kinds)
 
 

@@ -1,4 +1,4 @@
-"""What of an item's facts may be kept for deciding: codes and numbers stay, words become `given`."""
+"""What of an item's facts is kept for deciding: codes and numbers stay, words become `given`."""
 
 import re
 from collections.abc import Mapping

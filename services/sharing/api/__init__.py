@@ -1,0 +1,1 @@
+"""What people and other services ask of the gate over HTTP."""

@@ -1,0 +1,70 @@
+"""What only `sharing` has beside the parts of every service, found again in handlers and routes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from prometheus_client import Counter
+
+from messaging.app import App
+from services.sharing.policy import Policy
+from services.sharing.policy_data import PolicyData, load
+
+_KEY = "gate"
+
+
+@dataclass
+class Gate:
+    """Policy's data and engine, who controls each locality, and counters without ids."""
+
+    data: PolicyData
+    policy: Policy
+    controllers: dict[str, str]
+    decisions: Counter
+    no_answers: Counter
+
+    def controller(self, locality: str) -> str:
+        """Return la or charity; where it is not known, neither: policy then holds."""
+        return self.controllers.get(locality, "unknown")
+
+
+def gate(app: App) -> Gate:
+    """Return the gate of a running service."""
+    found = app.state[_KEY]
+    assert isinstance(found, Gate)  # noqa: S101 - put there by `open_gate` alone
+    return found
+
+
+def open_gate(app: App) -> Gate:
+    """Make the gate from the settings; called once, at start."""
+    settings = app.settings
+    data = load(settings.policies)
+    made = Gate(
+        data=data,
+        policy=Policy(settings.opa_url, settings.policy_digest, data, settings.opa_token),
+        controllers=_controllers(settings.localities),
+        decisions=Counter(
+            "homeward_decisions",
+            "Decisions recorded",
+            ["decision"],
+            registry=app.metrics.registry,
+        ),
+        no_answers=Counter(
+            "homeward_policy_no_answers",
+            "Questions to policy without a usable answer",
+            ["code"],
+            registry=app.metrics.registry,
+        ),
+    )
+    app.state[_KEY] = made
+    return made
+
+
+def _controllers(file: Path | None) -> dict[str, str]:
+    if file is None:
+        return {}
+    read = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    return {
+        name: str(one.get("controller", "unknown"))
+        for name, one in read.get("localities", {}).items()
+    }

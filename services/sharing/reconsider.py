@@ -1,0 +1,187 @@
+"""Deciding: what changed is proposed afresh, pair by pair, and policy is asked what has not been.
+
+Policy is asked before the transaction opens, so a slow engine holds no lock. What cannot be decided
+now (no answer, words not to be had) leaves the child dirty and is tried again, later and later.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import func, select
+
+from messaging.app import App
+from messaging.edge import NotFoundThereError, RefusedThereError
+from messaging.errors import AwayError
+from messaging.telemetry import get_logger
+from services.sharing.children import RECONSIDER, read_again
+from services.sharing.domain.answer import NO_DECISION, no_decision, without_content
+from services.sharing.domain.facts import ItemFacts
+from services.sharing.domain.payload import content, permitted_parts
+from services.sharing.parts import Gate, gate
+from services.sharing.policy import NoDecisionError
+from services.sharing.proposal import Pair, Proposal, propose
+from services.sharing.settling import settle
+from services.sharing.tables import Child
+
+log = get_logger()
+
+_SAFETY_S = 1.0
+_BATCH = 50
+_AT_ONCE = 4
+"""Children looked at at a time; on SQLite their transactions queue anyway."""
+_DELAY_FIRST_S = 0.2
+_DELAY_MAX_S = 5.0
+
+
+@dataclass
+class Patience:
+    """How long each child that could not be decided waits before it is tried again."""
+
+    tries: dict[str, int] = field(default_factory=dict)
+    until: dict[str, float] = field(default_factory=dict)
+
+    def failed(self, child_id: str) -> None:
+        """Wait twice as long as the last time."""
+        tries = self.tries[child_id] = self.tries.get(child_id, 0) + 1
+        delay_s = min(_DELAY_MAX_S, _DELAY_FIRST_S * 2 ** min(tries, 10))
+        self.until[child_id] = time.monotonic() + delay_s
+
+    def done(self, child_id: str) -> None:
+        """Forget a child that was decided."""
+        self.tries.pop(child_id, None)
+        self.until.pop(child_id, None)
+
+    def waits(self, child_id: str) -> bool:
+        """Tell whether it is too early for this child."""
+        return time.monotonic() < self.until.get(child_id, 0.0)
+
+
+async def undecided(app: App) -> int:
+    """Return how many children wait to be looked at."""
+    async with app.db.reading() as session:
+        waiting = select(func.count()).select_from(Child).where(Child.dirty)
+        return int((await session.execute(waiting)).scalar_one())
+
+
+async def reconsider_for_ever(app: App) -> None:
+    """Take children of whom something changed; woken by the change, and each second for safety."""
+    patience = Patience()
+    limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(child_id: str) -> None:
+        async with limit:
+            try:
+                decided = await reconsider(app, child_id)
+            except AwayError as error:
+                log.info("reconsider.waits", name=error.who)
+                decided = False
+            except Exception as error:
+                # one child whose facts nobody foresaw must not keep the others waiting
+                log.error("reconsider.failed", exc_info=error)
+                app.metrics.failures.labels("reconsider").inc()
+                decided = False
+        (patience.done if decided else patience.failed)(child_id)
+
+    while True:
+        await app.woken(RECONSIDER, _SAFETY_S)
+        after = ""
+        while ids := await _dirty(app, after):
+            after = ids[-1]
+            await asyncio.gather(*(one(child) for child in ids if not patience.waits(child)))
+
+
+async def _dirty(app: App, after: str) -> Sequence[str]:
+    async with app.db.reading() as session:
+        wanted = select(Child.id).where(Child.dirty, Child.id > after)
+        return (await session.scalars(wanted.order_by(Child.id).limit(_BATCH))).all()
+
+
+async def reconsider(app: App, child_id: str) -> bool:
+    """Look at every pair of a child; tell whether all are decided. Raises AwayError."""
+    proposal = await _propose(app, child_id)
+    if proposal is None:
+        return False
+    here = gate(app)
+    new = [pair for pair in proposal.pairs if not pair.decided]
+    await asyncio.gather(*(_ask(here, pair) for pair in new))
+    await _fill(app, here, proposal)
+    return await settle(app, proposal)
+
+
+async def _propose(app: App, child_id: str) -> Proposal | None:
+    async with app.db.reading() as session:
+        child = await session.get(Child, child_id)
+    if child is None:
+        return None
+    if child.wanted_version > child.version:
+        await read_again(app, child_id, child.wanted_version)
+    async with app.db.reading() as session:
+        return await propose(app, session, child_id)
+
+
+async def _ask(here: Gate, pair: Pair) -> None:
+    """Ask policy; where there is no answer the pair is held, which is recorded once."""
+    try:
+        pair.answer = await here.policy.decide(pair.document)
+        pair.decided = True
+    except NoDecisionError as error:
+        here.no_answers.labels(error.code).inc()
+        if not _held_already(pair):
+            pair.answer = no_decision(pair.item.category == "harm" or pair.urgent)
+        pair.decided = True
+
+
+def _held_already(pair: Pair) -> bool:
+    current = pair.current
+    return (
+        current is not None
+        and NO_DECISION in current.rule_ids
+        and current.document == pair.digest
+        and current.item_version == pair.item.version
+    )
+
+
+async def _fill(app: App, here: Gate, proposal: Proposal) -> None:
+    """Ask `interview` for the parts that may pass, of each item once, after it may be released."""
+    by_item: dict[str, list[tuple[Pair, Sequence[str]]]] = {}
+    for pair in proposal.pairs:
+        if (names := pair.transforms) is not None:
+            by_item.setdefault(pair.item.id, []).append((pair, names))
+    await asyncio.gather(
+        *(_fill_item(app, here, proposal, several) for several in by_item.values())
+    )
+
+
+async def _fill_item(
+    app: App, here: Gate, proposal: Proposal, several: Sequence[tuple[Pair, Sequence[str]]]
+) -> None:
+    item = several[0][0].item
+    known, whole = here.data.transforms, here.data.whole
+    wanted = frozenset[str]().union(*(permitted_parts(names, known, whole) for _, names in several))
+    try:
+        parts = await _parts(app, proposal, item, wanted)
+    except (AwayError, NotFoundThereError, RefusedThereError) as error:
+        log.info("reconsider.no_words", name=type(error).__name__)
+        for pair, _ in several:
+            pair.answer, pair.decided = None, False
+        return
+    for pair, names in several:
+        pair.content = content(item, parts, pair.recipient.type, names, known=known, whole=whole)
+        if pair.content is None and pair.answer is not None:
+            pair.answer = without_content(pair.answer)
+
+
+async def _parts(
+    app: App, proposal: Proposal, item: ItemFacts, wanted: frozenset[str]
+) -> dict[str, Any]:
+    if item.id in proposal.own:
+        return {"fields": proposal.own[item.id]}
+    if not wanted:
+        return {}
+    answer = await app.edges["interview"].post(
+        f"/items/{item.id}/fields", {"version": item.version, "parts": sorted(wanted)}
+    )
+    return dict(answer["parts"])

@@ -1,0 +1,25 @@
+"""What `sharing` is told from outside, beside what every service is told."""
+
+from pathlib import Path
+
+from messaging.settings import Settings
+
+
+class SharingSettings(Settings):
+    """Settings of the gate, the ledger and the feeds."""
+
+    opa_url: str
+    """Base URL of the policy engine."""
+    opa_token: Path | None = None
+    """File with the bearer token that the engine asks for."""
+    policy_digest: str
+    """Digest of the policies that may decide; an answer made by others is a hold."""
+    policies: Path
+    """Directory with the policies' data files."""
+    signing_key: Path | None = None
+    """Ed25519 key that signs releases."""
+    ledger_key: Path | None = None
+    """Ed25519 key that signs checkpoints."""
+    pseudonym_key: Path | None = None
+    """32 bytes under which pseudonyms are made; None: derived from the id key."""
+    feed_issuer: str = "homeward"

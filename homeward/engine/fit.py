@@ -1,0 +1,75 @@
+"""Does a document fit the published contract? Says which field does not, and never its value."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+
+SCHEMA = Path("schema") / "decision-input.schema.json"
+"""Within the policies' folder."""
+
+_CODES = {"required": "missing", "type": "wrong_type", "enum": "unknown_code", "minimum": "too_low"}
+
+
+class MalformedError(Exception):
+    """The text is no JSON that every reader would read alike."""
+
+
+def reader(policies: Path, raw: bool) -> Callable[[bytes], tuple[str | None, object]]:
+    """Return what reads one document: as canonical JSON, or None and the error to answer with.
+
+    The text that is judged is written anew from what was checked, so that two readers of the same
+    bytes (a name twice, a lone surrogate, a number too large) can never see two documents.
+    """
+    fault_of = _anything if raw else checker(policies)
+
+    def read(line: bytes) -> tuple[str | None, object]:
+        try:
+            document, text = _parse(line)
+        except MalformedError:
+            return None, {"error": {"field": "", "code": "malformed_json"}}
+        fault = fault_of(document)
+        return (None, {"error": fault}) if fault else (text, None)
+
+    return read
+
+
+def checker(policies: Path) -> Callable[[object], dict[str, str] | None]:
+    """Return what names the first field that does not fit the contract, and how."""
+    schema = json.loads((policies / SCHEMA).read_bytes())
+    validator = jsonschema_rs.Draft202012Validator(schema)
+
+    def fault_of(document: object) -> dict[str, str] | None:
+        if validator.is_valid(document):
+            return None
+        return _named(next(iter(validator.iter_errors(document))))
+
+    return fault_of
+
+
+def _named(error: jsonschema_rs.ValidationError) -> dict[str, str]:
+    path = [str(part) for part in error.instance_path]
+    keyword = str(error.schema_path[-1])
+    if keyword == "required":
+        path.append(str(getattr(error.kind, "property", "")))
+    return {"field": ".".join(path), "code": _CODES.get(keyword, "does_not_fit")}
+
+
+def _parse(line: bytes) -> tuple[Any, str]:
+    try:
+        document = json.loads(line, parse_constant=_refused)
+        text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text.encode()
+    except (ValueError, RecursionError) as error:
+        raise MalformedError from error
+    return document, text
+
+
+def _anything(_: object) -> None:
+    return None
+
+
+def _refused(_: str) -> None:
+    raise ValueError

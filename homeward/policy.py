@@ -1,0 +1,124 @@
+"""`homeward policy`: ask, test, check and show the sharing policies. Needs nothing running."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from homeward.engine import (
+    BrokenPoliciesError,
+    EngineMissingError,
+    NoAnswerError,
+    build_bundle,
+)
+from homeward.engine.batch import CHUNK, decide_lines
+from homeward.engine.checks import faults_of
+from homeward.engine.fit import reader
+from homeward.engine.rego_tests import run_tests
+from homeward.engine.table import as_text, read_table
+
+POLICIES = Path(__file__).parents[1] / "policies"
+
+OK, NO, WRONG_USE, PART_MISSING = 0, 1, 2, 75
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+Folder = Annotated[Path, typer.Option("--policies", help="Folder of the policies.")]
+
+
+@app.command("eval")
+def evaluate(
+    batch: Annotated[
+        bool, typer.Option("--batch", help="JSON lines in, a decision a line.")
+    ] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Hand it to the policy unchecked.")] = False,
+    policies: Folder = POLICIES,
+) -> None:
+    """Decide the document on standard input; exit 2 where it does not fit the contract."""
+    with _plainly():
+        if batch:
+            for answers in decide_lines(_lines(), policies, raw):
+                sys.stdout.buffer.write(answers)
+                sys.stdout.buffer.flush()
+            return
+        text, instead = reader(policies, raw)(sys.stdin.buffer.read())
+        if text is None:
+            typer.echo(json.dumps(instead), err=True)
+            raise typer.Exit(WRONG_USE)
+        (answer,) = decide_lines([[text.encode()]], policies, raw, cores=1)
+    typer.echo(answer, nl=False)
+    if "error" in json.loads(answer):
+        raise typer.Exit(NO)
+
+
+@app.command()
+def test(policies: Folder = POLICIES) -> None:
+    """Run the policies' own tests."""
+    with _plainly():
+        passed, failed = run_tests(policies)
+    for name in failed:
+        typer.echo(f"FAIL {name}", err=True)
+    typer.echo(f"{len(passed)} passed, {len(failed)} failed")
+    raise typer.Exit(NO if failed or not passed else OK)
+
+
+@app.command()
+def check(policies: Folder = POLICIES) -> None:
+    """Check built-ins, compilation, the table, its 79 rows, sources and closed lists."""
+    with _plainly():
+        faults = faults_of(policies)
+    for fault in faults:
+        typer.echo(fault, err=True)
+    typer.echo(f"{policies}: {len(faults)} faults" if faults else "The policies are in order.")
+    raise typer.Exit(NO if faults else OK)
+
+
+@app.command()
+def table(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    policies: Folder = POLICIES,
+) -> None:
+    """Show who may be told what: when agreed, when not, never; and why."""
+    with _plainly():
+        rows = read_table(policies)
+    typer.echo(json.dumps(rows, indent=2, ensure_ascii=False) if as_json else as_text(rows))
+
+
+@app.command()
+def bundle(into: Path, policies: Folder = POLICIES) -> None:
+    """Write the bundle that an OPA server loads to the folder INTO; print its digest."""
+    with _plainly():
+        typer.echo(build_bundle(policies, into))
+
+
+def _lines() -> Iterator[list[bytes]]:
+    """Yield what has come so far, at most a chunk at a time, without waiting for a chunk to fill."""
+    rest = b""
+    while received := sys.stdin.buffer.raw.read(1 << 20):  # type: ignore[attr-defined]
+        *lines, rest = (rest + received).split(b"\n")
+        yield from _chunks(lines)
+    yield from _chunks([rest])
+
+
+def _chunks(lines: list[bytes]) -> Iterator[list[bytes]]:
+    told = [line for line in lines if line.strip()]
+    for start in range(0, len(told), CHUNK):
+        yield told[start : start + CHUNK]
+
+
+class _plainly:  # noqa: N801 - reads as a word
+    """Turn what can go wrong into a sentence and an exit code."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, at: object) -> None:
+        if isinstance(error, EngineMissingError):
+            typer.echo(str(error), err=True)
+            raise typer.Exit(PART_MISSING) from error
+        if isinstance(error, (BrokenPoliciesError, NoAnswerError)):
+            typer.echo(str(error), err=True)
+            raise typer.Exit(NO) from error

@@ -153,7 +153,7 @@ async def _triggers(
         .order_by(Trigger.window_days, Trigger.id)
     )
     found: dict[str, list[TriggerAnswer]] = {}
-    for episode_id, trigger in rows.tuples():
+    for episode_id, trigger in rows:
         answer = TriggerAnswer.model_validate(trigger, from_attributes=True)
         found.setdefault(episode_id, []).append(answer)
     return found

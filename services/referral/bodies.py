@@ -43,7 +43,7 @@ def _written(value: object) -> object:
 
 
 Name = Annotated[str, Field(max_length=200), AfterValidator(_printable)]
-Code = Annotated[str, Field(pattern=r"\A[a-z][a-z0-9_-]{0,39}\Z")]
+Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 """Codes travel on the bus; the pattern leaves no room for a sentence or a name with a space."""
 Day = Annotated[date, BeforeValidator(_written)]
 Time = Annotated[str, Field(max_length=40)]

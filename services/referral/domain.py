@@ -60,9 +60,7 @@ def read_instant(text: str, zone: ZoneInfo) -> Read:
     try:
         if given.tzinfo is not None:
             return Read(_not_ancient(given.astimezone(UTC)))
-        first, second = (
-            given.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)
-        )
+        first, second = (given.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
         exists = first.astimezone(zone).replace(tzinfo=None) == given
     except OverflowError:
         raise TimeRefusedError("time.invalid") from None

@@ -172,9 +172,7 @@ async def _reported_before(session: AsyncSession, asked: Asked) -> Referral | No
     return None
 
 
-async def _take_what_is_new(
-    app: App, session: AsyncSession, asked: Asked, first: Referral
-) -> None:
+async def _take_what_is_new(app: App, session: AsyncSession, asked: Asked, first: Referral) -> None:
     """Take what a repeat says differently: the child's facts change, other times are a question."""
     child = await lock(session, Child, first.child_id)
     episode = await session.get(Episode, first.episode_id)
@@ -298,7 +296,10 @@ async def _compare_times(app: App, session: AsyncSession, episode: Episode, aske
 
 
 async def _ask_people(
-    app: App, session: AsyncSession, referral: Referral, asked: Asked,
+    app: App,
+    session: AsyncSession,
+    referral: Referral,
+    asked: Asked,
     reasons: tuple[TriageReason, ...],
 ) -> None:
     """Leave questions that only a person can answer."""

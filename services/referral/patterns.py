@@ -45,7 +45,7 @@ async def _free(session: AsyncSession, episode: Episode, rule: TriggerRule) -> l
     )
     if rule.setting is not None:
         near = near.where(Episode.setting == rule.setting)
-    return [Missing(*row) for row in (await session.execute(near)).tuples()]
+    return [Missing(*row) for row in (await session.execute(near))]
 
 
 async def _fired(session: AsyncSession, episode: Episode, rule: TriggerRule) -> list[Fired]:
@@ -55,7 +55,7 @@ async def _fired(session: AsyncSession, episode: Episode, rule: TriggerRule) -> 
         Trigger.first_at >= episode.missing_from - window,
         Trigger.last_at <= episode.missing_from + window,
     )
-    return [Fired(*row) for row in (await session.execute(rows)).tuples()]
+    return [Fired(*row) for row in (await session.execute(rows))]
 
 
 def _of(rule: TriggerRule, child_id: str) -> tuple[ColumnElement[bool], ...]:
@@ -69,7 +69,10 @@ def _of(rule: TriggerRule, child_id: str) -> tuple[ColumnElement[bool], ...]:
 
 
 async def _fire(
-    app: App, session: AsyncSession, episode: Episode, rule: TriggerRule,
+    app: App,
+    session: AsyncSession,
+    episode: Episode,
+    rule: TriggerRule,
     founders: Sequence[Missing],
 ) -> None:
     now = app.clock.now()

@@ -71,8 +71,16 @@ def test_a_local_time_that_summer_time_skips_is_refused():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "yesterday", "2027-03-28", "20270328", "0001-01-01T00:00+14:00", "9999-12-31T23:59-14:00",
-     "2027-W12", "1066-10-14T09:00"],
+    [
+        "",
+        "yesterday",
+        "2027-03-28",
+        "20270328",
+        "0001-01-01T00:00+14:00",
+        "9999-12-31T23:59-14:00",
+        "2027-W12",
+        "1066-10-14T09:00",
+    ],
 )
 def test_what_is_no_moment_is_refused(text):
     with pytest.raises(TimeRefusedError) as refused:
@@ -99,7 +107,9 @@ def test_a_local_time_is_refused_or_reads_as_the_first_moment_that_london_shows_
         moment
         for offset in (1, 0)
         if (moment := naive.replace(tzinfo=UTC) - timedelta(hours=offset))
-        .astimezone(LONDON).replace(tzinfo=None) == naive
+        .astimezone(LONDON)
+        .replace(tzinfo=None)
+        == naive
     ]
 
     if shown:
@@ -155,7 +165,10 @@ def test_a_birth_date_after_the_child_went_missing_is_refused():
 def test_a_child_who_turned_18_during_the_episode_is_still_served():
     def reasons(born: date, upper_age: int = 18):
         return triage_reasons(
-            locality_known=True, born=born, missing_from=utc(2027, 1, 14, 12), zone=LONDON,
+            locality_known=True,
+            born=born,
+            missing_from=utc(2027, 1, 14, 12),
+            zone=LONDON,
             upper_age=upper_age,
         )
 
@@ -195,16 +208,26 @@ def test_a_new_child_gets_the_defaults():
     facts = Facts.first(a_saying(), "northshire", "northshire")
 
     assert facts == Facts(
-        "Child", "One", date(2011, 5, 1), "northshire", "northshire",
-        host_la=None, identity_status="unverified", legal_status="home", address_confidential=True,
+        "Child",
+        "One",
+        date(2011, 5, 1),
+        "northshire",
+        "northshire",
+        host_la=None,
+        identity_status="unverified",
+        legal_status="home",
+        address_confidential=True,
         channels=(),
     )
 
 
 def test_a_later_referral_that_says_nothing_changes_nothing():
     first = a_saying(
-        identity_status="verified", legal_status="looked_after", responsible_la="la-a",
-        host_la="la-b", address_confidential=False,
+        identity_status="verified",
+        legal_status="looked_after",
+        responsible_la="la-a",
+        host_la="la-b",
+        address_confidential=False,
         channels=(ChannelSaid("text", "07700 900001", "safe", "child"),),
     )
     known = Facts.first(first, "northshire", "northshire")
@@ -257,9 +280,7 @@ def test_a_channel_is_unknown_and_a_carers_unless_said():
     ],
 )
 def test_a_referral_never_makes_an_unsafe_channel_safe(held, said, becomes):
-    known = Facts.first(
-        a_saying(channels=(ChannelSaid("text", "1", held, "child"),)), "n", "n"
-    )
+    known = Facts.first(a_saying(channels=(ChannelSaid("text", "1", held, "child"),)), "n", "n")
 
     later = known.after_referral(a_saying(channels=(ChannelSaid("text", "1", said),)), "n")
 
@@ -302,7 +323,10 @@ def arrive(rule: TriggerRule, *starts: datetime) -> tuple[list[int | None], list
 
 def test_s3_three_in_five_days_fire_once_and_the_fourth_joins():
     starts = [
-        utc(2026, 12, 2, 18), utc(2026, 12, 4, 20), utc(2026, 12, 5, 21), utc(2026, 12, 12, 18),
+        utc(2026, 12, 2, 18),
+        utc(2026, 12, 4, 20),
+        utc(2026, 12, 5, 21),
+        utc(2026, 12, 12, 18),
     ]
 
     assert alerts(IN_30, *starts) == [None, None, 3, 3]

@@ -22,6 +22,8 @@ WELL_AFTER_S = 60.0
 """A part that ran this long before it died starts again at once, as if it had never failed."""
 READY_WITHIN_S = 90.0
 """A slow machine under load takes some ten seconds; beyond this something is wrong."""
+GIVE_UP_AFTER = 3
+"""A part that ended this often before everything was ready will not come up by itself."""
 STOP_WITHIN_S = 10.0
 
 Say = Callable[[str], None]
@@ -166,18 +168,21 @@ class Supervisor:
         while waiting:
             if self.stopping.is_set():
                 return False
-            if time.monotonic() > end:
-                name = next(iter(waiting))
+            broken = [name for name in waiting if self._restarts(name) >= GIVE_UP_AFTER]
+            if broken or time.monotonic() > end:
+                name = next(iter(broken or waiting))
                 last = tail(self.home.logs / f"{name}.log")
-                raise HomeError(
-                    f"not ready after {READY_WITHIN_S:g} s: {', '.join(waiting)}. {last}"
-                )
+                why = "keeps ending" if broken else f"is not ready after {READY_WITHIN_S:g} s"
+                raise HomeError(f"{name} {why}. Its log ends:\n{last}")
             for name in list(waiting):
                 url = f"http://127.0.0.1:{self._state['ports'][name]}"
                 if await asyncio.to_thread(probe.is_ready, url, 5.0):
                     del waiting[name]
             await asyncio.sleep(0.05)
         return True
+
+    def _restarts(self, name: str) -> int:
+        return int(self._state["parts"].get(name, {}).get("restarts", 0))
 
     async def _reissue_tokens(self) -> None:
         while True:

@@ -59,16 +59,18 @@ def start_detached(home: Home, env: dict[str, str] | None = None) -> None:
 
 
 def down(home: Home) -> int:
-    """Stop what runs in `home`: its supervisor first, then what a killed one left over."""
-    keeper = _keeper(home)
-    if keeper is not None and processes.stop(home.state()["supervisor"], grace_s=30.0):
-        print(f"stopped {home.path}")
-        supervisor.stop_left_over(home, print)
-        return 0
-    left = supervisor.stop_left_over(home, print)
-    if not left:
-        print(f"nothing runs in {home.path}")
+    """Stop what runs in `home` and say so."""
+    print(f"stopped {home.path}" if stop(home) else f"nothing runs in {home.path}")
     return 0
+
+
+def stop(home: Home) -> bool:
+    """Stop the supervisor of `home`, then what a killed one left over; tell whether any ran."""
+    kept = _keeper(home) is not None
+    if kept:
+        processes.stop(home.state()["supervisor"], grace_s=30.0)
+    left = supervisor.stop_left_over(home, lambda text: print(text, file=sys.stderr))
+    return kept or bool(left)
 
 
 def _keeper(home: Home) -> object | None:

@@ -202,6 +202,7 @@ STEPS = (
         "2026-10-15 10:30", "told", "Fiona has her feedback by text link, not by post.",
         tell(KEY, "self", "2026-10-15 10:30", "written_link"),
         tell(KEY, "mother", "2026-10-15 10:30", "telephone"),
+        tell(KEY, SCHOOL, "2026-10-15 10:30", "telephone"),
     ),
     step("2026-10-17 23:30", "clock", "The seven days for forensic evidence end."),
     step(

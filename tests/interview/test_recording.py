@@ -313,14 +313,3 @@ async def test_an_item_nobody_recorded_is_not_found(interviews, path):
     answer = await interviews.call("PUT", path, json=an_item())
 
     assert answer.status_code in {404, 422}
-
-
-async def test_the_database_itself_refuses_to_change_a_version(interviews):
-    from sqlalchemy import text
-    from sqlalchemy.exc import DBAPIError
-
-    await interviews.record(a_talk())
-    for statement in ("UPDATE item_version SET text = 'x'", "DELETE FROM item_version"):
-        with pytest.raises(DBAPIError):
-            async with interviews.app.db.writing() as session:
-                await session.execute(text(statement))

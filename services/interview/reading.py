@@ -113,7 +113,7 @@ async def parts(item_id: PathId, body: PartsIn, app: Here, caller: Sharing) -> P
             raise Problem(403, "item.kept_apart")
         row = await session.get(ItemVersion, (item_id, body.version))
         if row is None:
-            raise Problem(404, "item.version_unknown", fields=[("version", "version.unknown")])
+            raise Problem(404, "item.version_unknown", fields=[("body.version", "version.unknown")])
         wanted = sorted(set(body.parts))
         await note_access(session, caller, item_id, f"item.{'+'.join(wanted)}", app.clock.now())
     return PartsOut(parts={part: getattr(row, part) for part in wanted})

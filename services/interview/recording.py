@@ -55,7 +55,7 @@ async def record(
     episodes = await _episodes(app, talk.episode_ids)
     child_id = domain.whose(episodes)
     if child_id is None:
-        raise Problem(422, "child.differs", fields=[("episode_ids", "child.differs")])
+        raise Problem(422, "child.differs", fields=[("body.episode_ids", "child.differs")])
 
     async with app.db.writing() as session:
         stored = await remembered(session, idempotency_key, caller, "POST /interviews", body)
@@ -159,7 +159,9 @@ async def amend(
         if store.says_the_same(newest, said, episode_id):
             return VersionOut(item_id=item_id, version=item.version)
         if body.replaces is not None and body.replaces != item.version:
-            raise Problem(409, "item.version_changed", fields=[("replaces", "version.not_newest")])
+            raise Problem(
+                409, "item.version_changed", fields=[("body.replaces", "version.not_newest")]
+            )
         item.version += 1
         version = store.version_of(said, item, episode_id, by=caller.sub, at=app.clock.now())
         session.add(version)
@@ -256,7 +258,9 @@ async def _episodes(app: App, ids: Sequence[str]) -> list[Episode]:
     if found is None:
         missing = set(ids) - {episode.id for episode in known}
         fields = [
-            (f"episode_ids.{at}", "episode.unknown") for at, one in enumerate(ids) if one in missing
+            (f"body.episode_ids.{at}", "episode.unknown")
+            for at, one in enumerate(ids)
+            if one in missing
         ]
         raise Problem(404, "episode.unknown", fields=fields)
     return found
@@ -274,4 +278,4 @@ def _under(path: str, faults: Sequence[Fault]) -> list[Fault]:
 def _refuse(faults: Sequence[Fault]) -> None:
     """Raise the faults as one problem; its code is that of the first."""
     if faults:
-        raise Problem(422, faults[0][1], fields=faults)
+        raise Problem(422, faults[0][1], fields=_under("body", faults))

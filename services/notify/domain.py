@@ -63,6 +63,8 @@ class Appointment:
     booking_id: str
     child_id: str
     starts_at: datetime
+    stands: bool = True
+    """False once another one has replaced it, or the offer has ended."""
 
 
 class Outcome(StrEnum):
@@ -108,7 +110,7 @@ def still_true(planned: Appointment, booked: Appointment | None, now: datetime) 
     """
     if booked is None or booked.child_id != planned.child_id:
         return Next(State.BLOCKED, code="booking_unknown", task=True)
-    if booked.starts_at != planned.starts_at:
+    if booked.starts_at != planned.starts_at or not booked.stands:
         return Next(State.SUPERSEDED)
     if booked.starts_at <= now:
         return Next(State.BLOCKED, code="too_late", task=True)

@@ -139,7 +139,8 @@ def _booked(booking: Any) -> Appointment | None:
     if booking is None:
         return None
     starts_at = datetime.fromisoformat(booking["starts_at"])
-    return Appointment(booking["booking_id"], booking["child_id"], starts_at)
+    stands = booking.get("stands", True) is True
+    return Appointment(booking["booking_id"], booking["child_id"], starts_at, stands)
 
 
 async def _ask(app: App, service: str, path: str) -> Any:

@@ -172,6 +172,13 @@ async def test_the_news_of_the_move_may_come_first(notify, mail):
     assert sorted(await notify.states()) == ["sent", "superseded"]
 
 
+async def test_a_booking_that_another_one_replaced_is_not_told(notify, mail):
+    notify.peers.bookings["BK-1"] = a_booking(stands=False)
+    await notify.hear(booked())
+
+    assert (mail.mails, await notify.states()) == ([], ["superseded"])
+
+
 @pytest.mark.parametrize("booking", [None, a_booking(child_id="C-2")])
 async def test_a_booking_that_is_not_this_childs_is_not_told(notify, mail, booking):
     notify.peers.bookings["BK-1"] = booking

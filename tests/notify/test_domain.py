@@ -79,6 +79,7 @@ def test_an_appointment_that_still_stands_may_be_told():
         (None, State.BLOCKED, "booking_unknown"),
         (replace(TALK, child_id="C-2"), State.BLOCKED, "booking_unknown"),
         (replace(TALK, starts_at=TALK.starts_at + timedelta(hours=1)), State.SUPERSEDED, None),
+        (replace(TALK, stands=False), State.SUPERSEDED, None),
     ],
 )
 def test_an_appointment_that_is_no_more_is_not_told(booked, state, code):

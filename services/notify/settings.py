@@ -3,17 +3,21 @@
 from pathlib import Path
 from typing import Self
 from urllib.parse import unquote, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from messaging.errors import AwayError
 from messaging.settings import Settings, UnsafeSettingError
+from messaging.telemetry import get_logger
 from services.notify.channels import AddressRefusedError, Channel, one_address
 from services.notify.domain import ChannelKind
 from services.notify.folder import FolderChannel
 from services.notify.smtp import SmtpChannel
 from services.notify.wording import LONDON
+
+log = get_logger()
 
 _PORTS = {"smtp": 25, "smtps": 465}
 
@@ -92,21 +96,30 @@ class Locality(BaseModel):
     manager: str
     time_zone: str = LONDON
 
-
-class _Localities(BaseModel):
-    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
-
-    localities: dict[str, Locality]
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        ZoneInfo(name)
+        return name
 
 
 def localities(file: Path | None) -> dict[str, Locality]:
     """Read whom to tell, afresh each time: a person on call changes without a restart.
 
+    An entry with a mistake in it is left out and logged, so that the others can still be paged.
     Raises AwayError where the file cannot be read; what waits for it then waits.
     """
     if file is None:
         raise AwayError("localities", "not_set")
     try:
-        return _Localities.model_validate(yaml.safe_load(file.read_text())).localities
-    except (OSError, yaml.YAMLError, ValidationError) as error:
+        found = yaml.safe_load(file.read_text())
+        entries = found.get("localities", found).items()
+    except (OSError, ValueError, AttributeError, yaml.YAMLError) as error:
         raise AwayError("localities", type(error).__name__) from None
+    known = {}
+    for code, entry in entries:
+        try:
+            known[str(code)] = Locality.model_validate(entry)
+        except (ValidationError, ZoneInfoNotFoundError):
+            log.error("locality.malformed", name=str(code))
+    return known

@@ -36,7 +36,7 @@ localities:
   northshire: {name: Northshire, dsl: dsl@northshire.example, on_call: call@northshire.example,
     manager: manager@northshire.example, authority: northshire, controller: charity}
   eastvale: {dsl: dsl@eastvale.example, on_call: call@eastvale.example,
-    manager: manager@eastvale.example}
+    manager: manager@eastvale.example, authority: eastvale}
 """
 
 

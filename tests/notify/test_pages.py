@@ -129,6 +129,22 @@ async def test_the_file_of_localities_is_read_afresh(notify, mail, tmp_path):
     assert mail.to == ["new@northshire.example"]
 
 
+async def test_a_mistake_in_one_locality_leaves_the_others_their_pages(notify, mail, tmp_path):
+    file = tmp_path / "localities.yaml"
+    file.write_text(file.read_text().replace("dsl: dsl@eastvale.example, ", ""))
+    await notify.page(a_page())
+
+    assert mail.to == ["dsl@northshire.example"]
+
+
+async def test_the_file_may_name_the_localities_at_its_top(notify, mail, tmp_path):
+    file = tmp_path / "localities.yaml"
+    file.write_text(file.read_text().replace("localities:\n", ""))
+    await notify.page(a_page())
+
+    assert mail.to == ["dsl@northshire.example"]
+
+
 async def test_without_a_mail_server_pages_wait_and_are_counted(running):
     async with running(smtp_url=None) as notify:
         await notify.page(a_page())

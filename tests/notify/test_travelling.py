@@ -7,7 +7,7 @@ from support.running import eventually
 
 from contracts.sharing import UrgentHoldRaised
 
-from .conftest import LOCALITIES, NOW, a_child, a_page, booked
+from .conftest import LOCALITIES, NOW, STARTS, a_child, a_page, booked
 
 
 class TestOnBothDatabases:
@@ -72,3 +72,52 @@ async def test_a_page_on_the_bus_reaches_a_person_and_that_is_told(a_service, na
     await client.close()
     assert told.subject == "evt.notify.message_sent.v1"
     assert mail.to == ["dsl@northshire.example"]
+
+
+async def test_a_child_who_is_referred_and_booked_is_told(a_service, mail, tmp_path):
+    (tmp_path / "localities.yaml").write_text(LOCALITIES)
+    files = {"localities": tmp_path / "localities.yaml"}
+    referral = await a_service("referral", **files)
+    scheduling = await a_service("scheduling", **files)
+    notify = await a_service(
+        "notify",
+        smtp_url=f"smtp://127.0.0.1:{mail.port}",
+        mail_from="hello@homeward.example",
+        **files,
+    )
+    for service in (referral, scheduling, notify):
+        await service.call("PUT", "/clock", {"now": NOW.isoformat()})
+    child = {"given_name": "Zebra", "family_name": "Canary", "date_of_birth": "2011-01-02"}
+    channels = [
+        {"kind": "email", "address": "carer@example.org", "safe": "safe", "whose": "carer"},
+        {"kind": "email", "address": "child@example.org", "safe": "safe", "whose": "child"},
+    ]
+    referred = await referral.call(
+        "POST",
+        "/referrals",
+        {
+            "source": "council",
+            "locality": "northshire",
+            "child": child | {"channels": channels},
+            "episode": {
+                "missing_from": "2026-11-29T20:00:00+00:00",
+                "returned_at": "2026-11-30T02:00:00+00:00",
+            },
+        },
+        role="practitioner",
+    )
+    worker = {"name": "Ada", "training_until": "2027-12-31", "dbs_until": "2027-12-31"}
+    await scheduling.call("PUT", "/workers/W-1", worker, role="manager")
+    booking = await scheduling.call(
+        "POST",
+        f"/episodes/{referred.json()['episode_id']}/booking",
+        {"worker": "W-1", "venue": "Central Library", "starts_at": STARTS.isoformat()},
+        role="practitioner",
+    )
+    assert booking.status_code == 201, booking.text
+
+    await eventually(lambda: mail.mails)
+    await notify.at_rest()
+    assert mail.to == ["child@example.org"]
+    assert "Monday 30 November, 4:30 pm" in mail.text()
+    assert "Ada" in mail.text()

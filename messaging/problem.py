@@ -64,7 +64,7 @@ def install(app: FastAPI) -> None:
 
     def http(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
-        code = {404: "route.unknown", 405: "method.unknown"}.get(
+        code = {404: "route.unknown", 405: "method.unknown", 413: "body.too_large"}.get(
             error.status_code, f"http.{error.status_code}"
         )
         answer = Problem(error.status_code, code).response()

@@ -66,6 +66,7 @@ class Small:
     def __init__(self, directory: Path, broker, issuer) -> None:
         self.directory, self.broker, self.issuer = directory, broker, issuer
         self.running: list[Running] = []
+        self._databases = []
         (directory / "ids.key").write_bytes(bytes(range(32)))
 
     def settings(self, name: str, **changes) -> Settings:
@@ -83,10 +84,16 @@ class Small:
 
     async def api(self, name: str, *, settings=None, **parts):
         """Return the ASGI app of a small service with its tables made."""
-        api = service(name, settings=settings or self.settings(name), base=Base, **parts)
+        api = self._track(
+            service(name, settings=settings or self.settings(name), base=Base, **parts)
+        )
         async with api.state.homeward.db.writing() as session:
             connection = await session.connection()
             await connection.run_sync(Base.metadata.create_all)
+        return api
+
+    def _track(self, api):
+        self._databases.append(api.state.homeward.db)
         return api
 
     async def __call__(self, name: str, *, wait: bool = True, settings=None, **parts) -> Running:
@@ -100,6 +107,8 @@ class Small:
     async def stop(self) -> None:
         for running in reversed(self.running):
             await running.stop()
+        for db in self._databases:
+            await db.dispose()
 
 
 async def tell(app, *events) -> None:

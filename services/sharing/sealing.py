@@ -206,3 +206,8 @@ def envelope(
         data=data,
     )
     return event.model_dump_json().encode()
+
+
+def sha256(data: bytes) -> str:
+    """Return the digest under which the ledger knows what was sent."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()

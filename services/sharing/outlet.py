@@ -1,0 +1,157 @@
+"""What delivering to feeds and taking back from them share: keys, broker, what is known of it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from messaging.app import App
+from messaging.database import lock, wake
+from messaging.telemetry import get_logger, register_keys
+from services.sharing.children import RECONSIDER
+from services.sharing.feeds import Feeds, Message
+from services.sharing.sealing import Keys
+from services.sharing.tables import CLAIMED, SENT, WITHDRAWN, Child, Partner, Recipient, Release
+
+log = get_logger()
+register_keys({"release_id", "partner", "number"})
+
+Who = Callable[[App, str], Awaitable[Mapping[str, Any]]]
+Pause = Callable[[str, str], Awaitable[None]]
+
+
+async def ask_referral(app: App, child_id: str) -> Mapping[str, Any]:
+    """Return what `referral` holds about a child; asked anew for each release, never kept."""
+    told: Mapping[str, Any] = await app.edges["referral"].get(f"/children/{child_id}")
+    return told
+
+
+async def no_pause(_place: str, _release_id: str) -> None:
+    """Go on at once; tests stop here: `decided claimed checked published`, `unread`."""
+
+
+@dataclass
+class Outlet:
+    """One for each process of `sharing`."""
+
+    app: App
+    keys: Keys
+    feeds: Feeds
+    who: Who = ask_referral
+    pause: Pause = no_pause
+    unsealable: set[str] = field(default_factory=set)
+    """Releases that cannot be sealed: said once, left where they are, counted as waiting."""
+    _delivering: dict[str, asyncio.Lock] = field(default_factory=dict)
+    _taking_back: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+    @property
+    def source(self) -> str:
+        """Return the CloudEvent source of our feed events."""
+        return f"urn:homeward:{self.keys.issuer}:sharing"
+
+    def delivering(self, partner: str) -> asyncio.Lock:
+        """Return the lock under which this process delivers to one partner."""
+        return self._delivering.setdefault(partner, asyncio.Lock())
+
+    def taking_back(self, partner: str) -> asyncio.Lock:
+        """Return the lock under which it takes back; never waits for a delivery to be over."""
+        return self._taking_back.setdefault(partner, asyncio.Lock())
+
+    async def known_end(self, partner: str) -> int:
+        """Return the last sequence of the stream up to which every message is accounted for."""
+        async with self.app.db.reading() as session:
+            found = await session.scalar(select(Partner.stream_seq).where(Partner.key == partner))
+        return int(found or 0)
+
+    async def note_end(self, partner: str, seq: int) -> None:
+        """Remember that every message up to `seq` is accounted for."""
+        async with self.app.db.writing() as session:
+            await accounted(session, partner, seq)
+
+    async def catch_up(self, partner: str) -> None:
+        """Account for messages in the stream that we do not know of. Raises AwayError.
+
+        They come from a publish whose answer was lost, or from another process. A stream that ends
+        before what we know was lost with its broker: what was sent and not acknowledged goes out
+        once more, under its numbers and as the same bytes.
+        """
+        known = await self.known_end(partner)
+        end, _ = await self.feeds.end(partner)
+        found = [await self.feeds.message(partner, seq) for seq in range(known + 1, end + 1)]
+        async with self.app.db.writing() as session:
+            row = await lock(session, Partner, partner)
+            if row is None or row.stream_seq != known:
+                return  # another has done it
+            if end < known:
+                log.warning("delivery.stream_lost", partner=partner)
+                await _send_again(session, partner)
+            else:
+                await self._account(session, partner, found)
+            row.stream_seq = end
+
+    async def _account(
+        self, session: AsyncSession, partner: str, found: list[Message | None]
+    ) -> None:
+        in_doubt = (
+            Release.partner_key == partner,
+            Release.state.in_((CLAIMED, WITHDRAWN)),
+            Release.stream_seq.is_(None),
+        )
+        for message in found:
+            if message is None:
+                # The partner has acknowledged it, so it is gone: it may have been any of these.
+                now = self.app.clock.now()
+                unsure = update(Release).where(*in_doubt, Release.sent_at.is_(None))
+                await session.execute(unsure.values(sent_at=now))
+            elif message.subject.endswith(".release"):
+                known = update(Release).where(*in_doubt, Release.id == message.msg_id)
+                await session.execute(known.values(stream_seq=message.seq))
+
+
+async def _send_again(session: AsyncSession, partner: str) -> None:
+    """Put back into the queue what the lost stream held; `sent_at` stays: it may have been read."""
+    mine = (Release.partner_key == partner, Release.sealed.is_not(None))
+    states = (SENT, CLAIMED, WITHDRAWN)
+    await session.execute(
+        update(Release).where(*mine, Release.state.in_(states)).values(stream_seq=None)
+    )
+    await session.execute(update(Release).where(*mine, Release.state == SENT).values(state=CLAIMED))
+
+
+async def accounted(session: AsyncSession, partner: str, seq: int) -> None:
+    """Remember in this transaction that all messages up to `seq` are accounted for."""
+    one_more = update(Partner).where(Partner.key == partner, Partner.stream_seq == seq - 1)
+    await session.execute(one_more.values(stream_seq=seq))
+
+
+async def stands(session: AsyncSession, app: App, release: Release, child: Child) -> bool:
+    """Tell whether everything that `release` was decided on is as it was."""
+    recipient = await session.get(Recipient, (release.child_id, release.recipient))
+    return (
+        release.epoch == child.epoch
+        and recipient is not None
+        and recipient.active
+        and recipient.version == release.recipient_version
+        and recipient.partner_key == release.partner_key
+        and release.policy_digest == app.settings.policy_digest
+    )
+
+
+def moved_on(app: App) -> Any:
+    """Return the condition under which a joined release, child and recipient no longer `stand`."""
+    return or_(
+        Release.epoch != Child.epoch,
+        Release.recipient_version != Recipient.version,
+        Recipient.active.is_(False),
+        Recipient.partner_key.is_distinct_from(Release.partner_key),
+        Release.policy_digest != app.settings.policy_digest,
+    )
+
+
+def reconsider(session: AsyncSession, child: Child) -> None:
+    """Have every pair of this child looked at again."""
+    child.dirty = True
+    wake(session, RECONSIDER)

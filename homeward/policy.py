@@ -1,6 +1,7 @@
 """`homeward policy`: ask, test, check and show the sharing policies. Needs nothing running."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,7 +98,7 @@ def bundle(into: Path, policies: Folder = POLICIES) -> None:
 def _lines() -> Iterator[list[bytes]]:
     """Yield what has come so far, at most a chunk at a time, without waiting for a chunk to fill."""
     rest = b""
-    while received := sys.stdin.buffer.raw.read(1 << 20):  # type: ignore[attr-defined]
+    while received := os.read(sys.stdin.fileno(), 1 << 20):
         *lines, rest = (rest + received).split(b"\n")
         yield from _chunks(lines)
     yield from _chunks([rest])

@@ -2,14 +2,78 @@
 package homeward.sharing
 
 # METADATA
-# title: A condition of a path
-# description: A name, `not`, or `any` of several; whatever cannot be read is unknown.
+# title: What most paths ask, worked out once for a document
+# custom:
+#   source: sharing-rules.md 3.4, Names
+known := {
+	"agreed": agreed,
+	"always": 2 * unread,
+	"G1": g1,
+	"G2": g2,
+	"G3": g3,
+	"G4": g4,
+	"G5": object.get(in_rows, "G5", unread),
+	"G7": object.get(in_rows, "G7", unread),
+	"G8": object.get(in_rows, "G8", unread),
+	"instrument": instrument,
+}
+
+# METADATA
+# title: What few paths ask
+# scope: document
+# custom:
+#   source: sharing-rules.md 3.4, Names
+seldom("counts") := counts
+
+seldom("objects") := objects
+
+seldom("competent") := competent
+
+seldom("la_has_decided") := la_has_decided
+
+seldom("purpose_locate_child") := truth(input.purpose == "locate_child")
+
+seldom("pr") := truth(input.recipient.pr)
+
+seldom("professional_carer") := truth(recipient_type == "carer_professional")
+
+seldom("a_person_decides") := 1
+
+seldom("approved") := approved
+
+seldom("place_in_host_area") := place_in_host_area
+
+seldom("vir.line_of_enquiry") := vir("text", "line_of_enquiry")
+
+seldom("vir.necessity") := vir("text", "necessity")
+
+seldom("vir.notice") := vir("text", "notice")
+
+seldom("vir.counselling_test") := vir("truth", "counselling_test")
+
+seldom("vir.senior_approval") := vir("truth", "senior_approval")
+
+# METADATA
+# title: Conditions joined by "and"
+# description: Worth what the weakest is; where not all can be read, or there are none, unknown.
 # scope: document
 # custom:
 #   source: sharing-rules.md 3.4, Three values
-value(condition) := known if {
-	known := named(condition)
-} else := max([alternative(one, condition.any) | some one in condition.any]) if {
+weakest(conditions) := min(values) if {
+	at_hand := known
+	values := array.concat(
+		[at_hand[condition] | some condition in conditions],
+		[other(condition) | some condition in conditions; not at_hand[condition]],
+	)
+	count(values) == count(conditions)
+} else := 1
+
+# METADATA
+# title: A condition that is not worked out beforehand
+# scope: document
+# custom:
+#   source: sharing-rules.md 3.4, Three values
+other(condition) := max([alternative(one, condition.any) | some one in condition.any]) if {
 	condition.any
 	provisional
 } else := max([signed(one) | some one in condition.any]) if {
@@ -24,8 +88,8 @@ value(condition) := known if {
 #   source: sharing-rules.md 3.4, HD10
 alternative(one, all) := 0 if {
 	data.facts[one]
-	some other in all
-	other in gate_names
+	some beside in all
+	beside in gate_names
 } else := signed(one)
 
 # METADATA
@@ -33,8 +97,8 @@ alternative(one, all) := 0 if {
 # scope: document
 # custom:
 #   source: sharing-rules.md 3.4, Three values
-signed(condition) := known if {
-	known := positive(condition)
+signed(condition) := read if {
+	read := positive(condition)
 } else := 2 - contrary if {
 	contrary := positive(condition["not"])
 } else := 1
@@ -44,103 +108,67 @@ signed(condition) := known if {
 # scope: document
 # custom:
 #   source: sharing-rules.md 3.4, Names
-positive(condition) := known if {
-	known := named(condition)
-} else := known if {
-	known := fact(data.facts[condition], input.item.facts[condition])
-} else := known if {
-	known := coded(condition)
-} else := known if {
-	known := measured(condition)
-}
+positive(condition) := known[condition] if {
+	known[condition]
+} else := fact(data.facts[condition], input.item.facts[condition]) if {
+	data.facts[condition]
+} else := coded(condition) if {
+	is_object(condition)
+} else := measured(condition) if {
+	is_object(condition)
+} else := seldom(condition)
 
 # METADATA
-# title: What is true, false or unknown of this child, item and recipient
+# title: An order or a statute is named
 # scope: document
 # custom:
-#   source: sharing-rules.md 3.4, Names
-named("always") := 0 if {
-	provisional
-} else := 2
-
-named("a_person_decides") := 1
-
-named("agreed") := agreed
-
-named("objects") := objects
-
-named("competent") := competent
-
-named("counts") := counts
-
-named("la_has_decided") := la_has_decided
-
-named("G1") := g1
-
-named("G2") := g2
-
-named("G3") := g3
-
-named("G4") := g4
-
-named("G5") := read_in_rows("G5")
-
-named("G7") := read_in_rows("G7")
-
-named("G8") := read_in_rows("G8")
-
-named("pr") := truth(input.recipient.pr)
-
-named("professional_carer") := 2 if {
-	recipient_type == "carer_professional"
-} else := 0
-
-named("purpose_locate_child") := 2 if {
-	input.purpose == "locate_child"
-} else := 0
-
-named("instrument") := 2 if {
+#   source: sharing-rules.md 3.4, Everywhere
+instrument := 2 if {
 	is_string(input.request.instrument)
 	input.request.instrument != ""
 } else := 0
 
-named("place_in_host_area") := 2 if {
+# METADATA
+# title: The place is in the area of the child's host authority
+# scope: document
+# custom:
+#   source: sharing-rules.md 3.4, CSC-04
+place_in_host_area := 2 if {
 	is_string(input.item.facts.place_la)
 	input.item.facts.place_la == input.child.host_la
 } else := 0 if {
 	is_string(input.item.facts.place_la)
-}
+} else := 1
 
-named("approved") := 2 if {
+# METADATA
+# title: Both the DPO and the DSL approved
+# scope: document
+# custom:
+#   source: sharing-rules.md 3.4, Everywhere
+approved := 2 if {
 	known_approvals
 	"dpo" in input.item.facts.approvals
 	"dsl" in input.item.facts.approvals
 } else := 0 if {
 	known_approvals
-}
+} else := 1
 
-named("vir.line_of_enquiry") := fact("text", input.item.facts.vir.line_of_enquiry)
-
-named("vir.necessity") := fact("text", input.item.facts.vir.necessity)
-
-named("vir.notice") := fact("text", input.item.facts.vir.notice)
-
-named("vir.counselling_test") := fact("truth", input.item.facts.vir.counselling_test)
-
-named("vir.senior_approval") := fact("truth", input.item.facts.vir.senior_approval)
+# METADATA
+# title: What a victim information request says
+# scope: document
+# custom:
+#   source: sharing-rules.md L07 and 3.4, Requests
+vir(kind, name) := fact(kind, object.get(input.item.facts, ["vir", name], null))
 
 # METADATA
 # title: A fact that has one of these codes
 # scope: document
 # custom:
 #   source: sharing-rules.md 3.4, Names and Closed lists
-coded(condition) := 2 if {
+coded(condition) := 2 * to_number(given in wanted) if {
 	some name, wanted in condition
-	known_code(name)
-	input.item.facts[name] in wanted
-} else := 0 if {
-	some name, _ in condition
-	known_code(name)
+	given := input.item.facts[name]
+	given in data.codes[name]
 }
 
 # METADATA
@@ -171,12 +199,6 @@ fact("list", given) := 0 if {
 } else := 2 if {
 	is_array(given)
 }
-
-# METADATA
-# title: The code is of its closed list
-# custom:
-#   source: sharing-rules.md 3.4, Closed lists
-known_code(name) if input.item.facts[name] in data.codes[name]
 
 # METADATA
 # title: The approvals are a list of known roles

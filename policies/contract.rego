@@ -50,34 +50,43 @@ has_truths if {
 # custom:
 #   source: design.md 6
 has_words if {
-	is_string(input.now)
-	is_string(input.law.as_of)
-	is_string(input.child.id)
-	is_string(input.child.responsible_la)
-	is_string(input.episode.id)
-	is_string(input.episode.setting)
-	is_string(input.item.id)
-	is_string(input.recipient.id)
+	words := [
+		input.now,
+		input.law.as_of,
+		input.child.id,
+		input.child.responsible_la,
+		input.episode.id,
+		input.episode.setting,
+		input.item.id,
+		input.recipient.id,
+	]
+
+	# Rego orders null, booleans, numbers, strings, arrays: from "" to before [] are words
+	min(words) >= ""
+	max(words) < []
 }
 
 # METADATA
 # title: What must be a code is of its closed list
+# description: One array is within another where all of its members are, in their order.
 # custom:
 #   source: design.md 6
 has_codes if {
-	input.law.controller in data.codes.controller
-	input.request.kind in data.codes.request_kind
-	input.child.identity_status in data.codes.identity_status
-	input.child.legal_status in data.codes.legal_status
-	input.child.competence in data.codes.competence
-	input.item.category in data.codes.category
-	input.item.subject in data.codes.subject
-	input.item.provenance in data.codes.provenance
-	input.recipient.type in data.codes.recipient_type
-	input.recipient.alleged_perpetrator in data.codes.yes_no_unassessed
+	object.subset(data.codes, {
+		"controller": [input.law.controller],
+		"request_kind": [input.request.kind],
+		"identity_status": [input.child.identity_status],
+		"legal_status": [input.child.legal_status],
+		"competence": [input.child.competence],
+		"category": [input.item.category],
+		"subject": [input.item.subject],
+		"provenance": [input.item.provenance],
+		"recipient_type": [input.recipient.type],
+		"yes_no_unassessed": [input.recipient.alleged_perpetrator],
+		"agreement_status": [input.agreement.status],
+		"agreement_by": [input.agreement.by],
+		"alleged_perpetrator": [input.alleged_perpetrator],
+		"strategy_decision": [input.strategy_decision],
+	})
 	input.recipient.connected_to_perpetrator in data.codes.yes_no_unassessed
-	input.agreement.status in data.codes.agreement_status
-	input.agreement.by in data.codes.agreement_by
-	input.alleged_perpetrator in data.codes.alleged_perpetrator
-	input.strategy_decision in data.codes.strategy_decision
 }

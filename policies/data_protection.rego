@@ -111,7 +111,7 @@ hd7 := 0 if {
 	input.item.counselling == false
 } else := 2 - max([
 	g4,
-	min([recorded("G8"), signed("vir.counselling_test"), signed("vir.senior_approval")]),
+	min([object.get(recorded, "G8", 1), signed("vir.counselling_test"), signed("vir.senior_approval")]),
 ])
 
 # METADATA

@@ -107,19 +107,8 @@ shared := weakest(text.every_path_needs) if {
 path_worth(path) := 0 if {
 	# with an unverified channel only what is said to a known number counts
 	by_voice_only
-	not path.by_voice == true
+	not path.by_voice
 } else := weakest(path.when)
-
-# METADATA
-# title: Conditions joined by "and"
-# description: Where not all can be read, or there are none, unknown.
-# scope: document
-# custom:
-#   source: sharing-rules.md 3.4, Three values
-weakest(conditions) := min(values) if {
-	values := [worth_of | some condition in conditions; worth_of := value(condition)]
-	count(values) == count(conditions)
-} else := 1
 
 # METADATA
 # title: The open path with the fewest transforms, the first of several

@@ -119,7 +119,7 @@ sweep if {
 sweep if {
 	swept_over
 	recipient_type == "childrens_services"
-	2 in {g2, read_in_rows("G5")}
+	2 in {g2, known.G5}
 }
 
 sweep if {
@@ -131,7 +131,7 @@ sweep if {
 sweep if {
 	swept_over
 	about_an_adult
-	2 in {read_in_rows("G2"), recorded("G3"), recorded("G6")}
+	2 in {object.get(in_rows, "G2", 0), object.get(recorded, "G3", 0), object.get(recorded, "G6", 0)}
 }
 
 # METADATA

@@ -16,7 +16,7 @@ from homeward.engine.faults import BrokenPoliciesError, NoAnswerError
 from homeward.engine.fit import SCHEMA
 from homeward.engine.found import Engine, find_engine, query
 
-TABLE_SCHEMA = Path("schema") / "table.schema.json"
+TABLE_SCHEMA = Path(__file__).with_name("table.schema.json")
 ROWS = frozenset(
     {f"{of}-{n:02}" for of in "POL CSC LSC CAR SCH HEA COM".split() for n in range(1, 12)}
     | {"POL-12", "YP-01"}
@@ -37,8 +37,8 @@ def faults_of(policies: Path) -> list[str]:
     return [
         *_compilation(policies, engine),
         *_annotations(policies),
-        *_table(policies, data),
-        *(_conditions(data, _named(modules)) if not _schema_faults(policies, data) else ()),
+        *_table(data),
+        *(_conditions(data, _named(modules)) if not _schema_faults(data) else ()),
         *_lists(policies, data),
     ]
 
@@ -91,8 +91,8 @@ def _metadata(block: str) -> dict[str, Any]:
     return about if isinstance(about, dict) else {}
 
 
-def _schema_faults(policies: Path, data: dict[str, Any]) -> list[str]:
-    schema = json.loads((policies / TABLE_SCHEMA).read_bytes())
+def _schema_faults(data: dict[str, Any]) -> list[str]:
+    schema = json.loads(TABLE_SCHEMA.read_bytes())
     validator = jsonschema_rs.Draft202012Validator(schema)
     paths = {"rows": data.get("table"), "everywhere": data.get("everywhere")}
     return [
@@ -101,8 +101,8 @@ def _schema_faults(policies: Path, data: dict[str, Any]) -> list[str]:
     ]
 
 
-def _table(policies: Path, data: dict[str, Any]) -> Iterator[str]:
-    yield from _schema_faults(policies, data)
+def _table(data: dict[str, Any]) -> Iterator[str]:
+    yield from _schema_faults(data)
     found = set(data.get("table", {}))
     yield from (f"table: row {name} is missing" for name in sorted(ROWS - found))
     yield from (f"table: {name} is no row that is known" for name in sorted(found - ROWS))
@@ -113,10 +113,15 @@ def _table(policies: Path, data: dict[str, Any]) -> Iterator[str]:
 
 
 def _named(modules: dict[str, Any]) -> set[str]:
-    """Return the names of conditions that the Rego knows."""
-    rules = (rule for module in modules.values() for rule in module["rules"])
-    heads = (rule["head"] for rule in rules if rule["head"].get("name") == "named")
-    return {head["args"][0]["value"] for head in heads if head["args"][0]["type"] == "string"}
+    """Return the names of conditions that the Rego knows: `known` and the heads of `seldom`."""
+    names: set[str] = set()
+    for rule in (rule for module in modules.values() for rule in module["rules"]):
+        head = rule["head"]
+        if head.get("name") == "known":
+            names |= {key["value"] for key, _ in head["value"]["value"]}
+        if head.get("name") == "seldom":
+            names.add(head["args"][0]["value"])
+    return names
 
 
 def _conditions(data: dict[str, Any], named: set[str]) -> Iterator[str]:

@@ -104,7 +104,7 @@ def main() -> None:
     caller = json.loads((asked.bundle / "homeward_caller" / "data.json").read_bytes())
     door = Door(Loaded(asked.bundle), caller["token_sha256"])
     uvicorn.run(
-        door,  # type: ignore[arg-type]  # a plain ASGI callable
+        door,
         host="127.0.0.1",
         port=asked.port,
         log_level="error",

@@ -4,7 +4,8 @@ import json
 import sys
 from pathlib import Path
 
-from homeward.engine.loaded import Loaded, NoAnswerError, OpaError
+from homeward.engine.faults import NoAnswerError
+from homeward.engine.loaded import Loaded, OpaError
 
 
 def main() -> int:

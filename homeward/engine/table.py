@@ -37,7 +37,8 @@ def read_table(policies: Path) -> list[dict[str, Any]]:
 
 def _row(name: str, row: dict[str, Any], titles: dict[str, str]) -> dict[str, Any]:
     shared = row.get("every_path_needs", [])
-    agreed, otherwise = [], []
+    agreed: list[str] = []
+    otherwise: list[str] = []
     for path in row["paths"]:
         told = _path(path, shared)
         (agreed if "agreed" in path["when"] else otherwise).append(told)

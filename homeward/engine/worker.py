@@ -13,6 +13,7 @@ from homeward.engine.faults import NoAnswerError
 from homeward.engine.fit import reader
 from homeward.engine.private import BATCH, Asker, ServerAsker, in_order
 
+_REMEMBERED_MAX = 10_000
 NO_DECISION = {"error": {"field": "", "code": "no_decision"}}
 
 
@@ -49,15 +50,33 @@ def ask_each(asker: Asker, documents: Sequence[str]) -> list[object]:
     return [NO_DECISION if answer is None else answer for answer in answers]
 
 
+class Remembered:
+    """Answers that were given: a policy reads nothing but the document, so the same is the same."""
+
+    def __init__(self, asker: Asker) -> None:
+        self._asker = asker
+        self._answers: dict[str, object] = {}
+
+    def each(self, documents: Sequence[str]) -> list[object]:
+        """Return the answer to each document, asking for those that are new."""
+        new = [text for text in dict.fromkeys(documents) if text not in self._answers]
+        if len(self._answers) + len(new) > _REMEMBERED_MAX:
+            self._answers.clear()
+            new = list(dict.fromkeys(documents))
+        self._answers.update(zip(new, ask_each(self._asker, new), strict=True))
+        return [self._answers[text] for text in documents]
+
+
 def main() -> None:
     """Answer chunks until the other side closes."""
     policies, how, place = sys.argv[1:]
     read = reader(Path(policies), raw=how == "raw")
     asker: Asker = LibraryAsker(Path(place)) if Path(place).is_dir() else ServerAsker(Path(place))
+    asked = Remembered(asker)
     source, target = sys.stdin.buffer, sys.stdout.buffer
     while count := source.readline():
         told = [read(source.readline()) for _ in range(int(count))]
-        answers = iter(ask_each(asker, [text for text, _ in told if text is not None]))
+        answers = iter(asked.each([text for text, _ in told if text is not None]))
         for text, instead in told:
             answer = next(answers) if text is not None else instead
             target.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")

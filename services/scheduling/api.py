@@ -274,8 +274,9 @@ async def get_booking(
     """Return an appointment with its place."""
     async with app.db.reading() as session:
         booking = await session.get(Booking, booking_id)
-        worker = await session.get(WorkerRow, booking.worker) if booking is not None else None
-        if booking is None or worker is None:
+        if booking is None:
             raise Problem(404, "booking.unknown")
+        worker = await session.get_one(WorkerRow, booking.worker)
+        offer = await session.get_one(Offer, booking.episode_id)
         wish = await wanted(session, booking.child_id)
-        return views.of_booking(app, booking, worker, wish)
+        return views.of_booking(app, booking, worker, offer, wish)

@@ -211,6 +211,8 @@ class BookingAnswer(BaseModel):
     starts_at: datetime
     ends_at: datetime
     change_reason: str | None
+    stands: bool
+    """It is the offer's current appointment, and the offer has not ended."""
     unfit: list[str] = []
     """Codes why this worker should not go after all, e.g. the child has said a preference since."""
 

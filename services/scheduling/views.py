@@ -20,6 +20,7 @@ from services.scheduling.bodies import (
 from services.scheduling.cases import lateness_of
 from services.scheduling.continuity import as_worker, wanted
 from services.scheduling.domain import (
+    ENDING,
     LONDON,
     POINTS_TO_TELL,
     Wanted,
@@ -132,16 +133,21 @@ async def _bookings(
         .order_by(Booking.booked_at, Booking.id)
     )
     return [
-        of_booking(app, booking, worker, wish) for booking, worker in (await session.execute(rows))
+        of_booking(app, booking, worker, offer, wish)
+        for booking, worker in (await session.execute(rows))
     ]
 
 
-def of_booking(app: App, booking: Booking, worker: WorkerRow, wish: Wanted) -> BookingAnswer:
-    """Return an appointment, and whether its worker may still go."""
+def of_booking(
+    app: App, booking: Booking, worker: WorkerRow, offer: Offer, wish: Wanted
+) -> BookingAnswer:
+    """Return an appointment, whether it stands, and whether its worker may still go."""
+    ended = offer.closed_at is not None or offer.outcome in ENDING
     return BookingAnswer(
         booking_id=booking.id, episode_id=booking.episode_id, child_id=booking.child_id,
         worker=booking.worker, worker_name=worker.name, venue=booking.venue,
         starts_at=booking.starts_at, ends_at=booking.ends_at, change_reason=booking.change_reason,
+        stands=offer.booking_id == booking.id and not ended,
         unfit=unfit(
             as_worker(worker), booking.child_id, wish, booking.starts_at.astimezone(LONDON).date(),
             records_required=app.settings.worker_records_required,

@@ -432,6 +432,9 @@ async def test_overlapping_episodes_of_one_child_are_a_question(referrals):
 # Bad input
 
 
+ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For what is refused before any database is asked."""
+
 BAD = [
     ({"episode__returned_at": "2026-11-27T17:00:00Z"}, "body.episode.returned_at",
      "time.returned_before_missing"),
@@ -464,6 +467,7 @@ BAD = [
 ]  # fmt: skip
 
 
+@ONE_DATABASE
 async def test_bad_input_names_the_field_and_echoes_nothing(referrals, subtests):
     for changes, field, code in BAD:
         with subtests.test(field=field, code=code):
@@ -491,6 +495,7 @@ MAY = {
 ROLES = ("practitioner", "manager", "dsl", "dpo", "ig_lead", "ops", "partner", "service")
 
 
+@ONE_DATABASE
 async def test_only_the_roles_that_may_get_in(referrals, subtests):
     for (method, path), roles in MAY.items():
         for role in ROLES:
@@ -499,6 +504,7 @@ async def test_only_the_roles_that_may_get_in(referrals, subtests):
                 assert (status == 403) == (role not in roles)
 
 
+@ONE_DATABASE
 async def test_nobody_gets_in_without_a_token_for_this_service(referrals, subtests):
     foreign = referrals.issuer.token("manager", audience="scheduling")
     expired = referrals.issuer.token("manager", audience="referral", ttl=-60)

@@ -2,7 +2,7 @@
 
 import email
 import email.policy
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -47,6 +47,7 @@ class MailServer:
         self.mails: list[email.message.EmailMessage] = []
         self.reply: str | None = None
         self.breaks = False
+        self.on_mail: Callable[[], None] = lambda: None
         self._controller = Controller(self, hostname="127.0.0.1", port=free_port())
         self.port = self._controller.port
         self.start()
@@ -68,6 +69,7 @@ class MailServer:
     async def handle_DATA(self, server, session, envelope):  # noqa: N802 -- named so by aiosmtpd
         mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
         self.mails.append(mail)
+        self.on_mail()
         if self.breaks:
             server.transport.abort()
         return "250 OK"

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from contracts.scheduling import DeadlineMissed, DeadlineNear
+from services.notify import sending
 
 from .conftest import NOW, a_page, booked
 from .test_appointments import _die_while_sending
@@ -153,14 +154,25 @@ async def test_without_a_mail_server_pages_wait_and_are_counted(running):
         assert 'homeward_pending{kind="unsent"} 1.0' in (await notify.client.get("/metrics")).text
 
 
-async def test_a_page_goes_before_what_has_waited_longer(notify, mail):
-    mail.stop()
-    await notify.hear(booked())
+async def test_a_page_goes_before_what_has_waited_longer(notify):
+    notify.app.timers._functions = []
+    for number in range(20):
+        await notify.hear(booked(id=f"EV-{number}", booking_id=f"BK-{number}"))
     await notify.hear(a_page())
-    mail.start()
-    await notify.later(minutes=1)
 
-    assert sorted(mail.to) == ["child@example.org", "dsl@northshire.example"]
+    assert (await sending._claim(notify.app))[0].kind == "page"
+
+
+async def test_it_is_tried_after_growing_pauses_and_not_before(notify, mail):
+    mail.stop()
+    await notify.page(a_page())
+    attempts = []
+    for seconds in (60, 60, 60, 60, 60, 10, 25):  # by now it waits for 30 s between attempts
+        await notify.later(seconds=seconds)
+        (message,) = (await notify.call("GET", "/messages")).json()["items"]
+        attempts.append(message["attempts"])
+
+    assert attempts == [2, 3, 4, 5, 6, 6, 7]
 
 
 @pytest.mark.parametrize(

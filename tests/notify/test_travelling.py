@@ -74,6 +74,30 @@ async def test_a_page_on_the_bus_reaches_a_person_and_that_is_told(a_service, na
     assert mail.to == ["dsl@northshire.example"]
 
 
+async def test_killed_after_the_mail_was_taken_a_page_comes_twice_as_the_same_mail(
+    a_service, nats, mail, tmp_path
+):
+    (tmp_path / "localities.yaml").write_text(LOCALITIES)
+    settings = {
+        "smtp_url": f"smtp://127.0.0.1:{mail.port}",
+        "mail_from": "hello@homeward.example",
+        "localities": tmp_path / "localities.yaml",
+    }
+    notify = await a_service("notify", process=True, **settings)
+    mail.on_mail = notify.process.kill
+    client = await nats.connect("provisioner")
+    await client.jetstream().publish(UrgentHoldRaised.subject, a_page().model_dump_json().encode())
+    await client.close()
+    await eventually(lambda: mail.mails)
+    await asyncio.to_thread(notify.process.wait, 10)
+    mail.on_mail = lambda: None
+    notify = await a_service("notify", process=True, **settings)
+    await notify.at_rest()
+
+    assert len(mail.mails) == 2
+    assert len({mail["Message-ID"] for mail in mail.mails}) == 1
+
+
 async def test_a_child_who_is_referred_and_booked_is_told(a_service, mail, tmp_path):
     (tmp_path / "localities.yaml").write_text(LOCALITIES)
     files = {"localities": tmp_path / "localities.yaml"}

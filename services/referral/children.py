@@ -1,8 +1,9 @@
 """Keeping a child's facts: every change counts the version up, keeps the former one and is told."""
 
 from dataclasses import asdict
+from hashlib import sha256
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.referral import ChildChanged
@@ -79,10 +80,23 @@ async def change_child(
     return True
 
 
+async def _alone_with(session: AsyncSession, child: Child) -> None:
+    """Let one transaction at a time look for children like this one.
+
+    Two that are recorded at the same moment would otherwise not see each other, and nobody would
+    be asked. On SQLite a writing transaction is alone anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        cause = f"{child.name_key}\n{child.date_of_birth}"
+        number = int.from_bytes(sha256(cause.encode()).digest()[:8], signed=True)
+        await session.execute(select(func.pg_advisory_xact_lock(number)))
+
+
 async def compare_alike(app: App, session: AsyncSession, child: Child) -> None:
     """Ask a person to compare this child with others of the same name and birth date, if any."""
     if child.name_key.strip("|") == "":  # names of signs alone say nothing
         return
+    await _alone_with(session, child)
     alike = (
         await session.scalars(
             select(Child.id)

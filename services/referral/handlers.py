@@ -265,7 +265,9 @@ async def _episode(
     await session.flush()
     if overlapping is not None:
         await ask(app, session, Question("overlap", child.id, (episode.id, overlapping)))
-    await emit(session, _referred(app, episode, hosted=child.host_la is not None))
+    await emit(
+        session, _referred(app, episode, hosted=child.host_la not in {None, child.responsible_la})
+    )
     await look_for_patterns(app, session, episode, asked.rules.rules)
     return episode
 

@@ -90,6 +90,9 @@ async def try_to_reach(
     if wish is not None:
         await _wish(session, offer, attempt)
     if body.outcome == "contact":
+        if offer.outcome == "no_contact":  # no longer true: the offer is to be answered afresh
+            offer.outcome, offer.closed_at = None, None
+            await clocks.resume(session, offer, "rhi", app.clock.now())
         await _contact(app, session, offer, at)
     await clocks.settle(session, offer)
     await emit(

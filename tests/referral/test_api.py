@@ -241,6 +241,14 @@ async def test_same_name_and_birth_date_ask_for_a_comparison_and_never_merge(ref
     assert "Zo" not in task["text"]
 
 
+async def test_alike_children_recorded_at_the_same_moment_are_compared(referrals):
+    bodies = [a_referral(**back(MISSING_FROM - timedelta(days=day))) for day in range(4)]
+
+    await asyncio.gather(*map(referrals.refer, bodies))
+
+    assert len(await referrals.tasks()) == 3
+
+
 async def test_a_common_name_costs_one_task_each(referrals):
     for day in range(8):
         await referrals.refer(a_referral(**back(MISSING_FROM - timedelta(days=day))))

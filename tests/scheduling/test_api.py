@@ -206,6 +206,9 @@ async def test_no_contact_waits_for_enough_attempts(case):
     await case.at(utc(2026, 12, 5))
     assert [e["clock"] for e in await case.told("deadline_missed")] == ["contact"]
 
+    await case.do("attempts", "EP-1", an_attempt(utc(2026, 12, 4), outcome="contact"))
+    assert (await case.get("/episodes/EP-1"))["state"] == "open"
+
 
 async def test_what_no_contact_lacks_is_named(case):
     answer = await case.call("POST", "/episodes/EP-1/outcome", {"outcome": "no_contact"})

@@ -1,7 +1,7 @@
 """The composition root of `sharing`: the only place that knows how its parts fit together."""
 
 from fastapi import FastAPI
-from sqlalchemy import distinct, select, update
+from sqlalchemy import select, update
 
 from messaging.app import App, service
 from messaging.settings import Settings
@@ -31,11 +31,15 @@ async def start(app: App) -> None:
     await delivery.set_up(app)
     digest = app.settings.policy_digest
     async with app.db.writing() as session:
-        waiting = select(distinct(Release.child_id)).where(
-            Release.state.in_(STOPPABLE), Release.policy_digest != digest
+        waiting = (
+            select(Release.child_id)
+            .distinct()
+            .where(Release.state.in_(STOPPABLE), Release.policy_digest != digest)
         )
-        held = select(distinct(Decision.child_id)).where(
-            Decision.current, Decision.decision == "defer", Decision.policy_digest != digest
+        held = (
+            select(Decision.child_id)
+            .distinct()
+            .where(Decision.current, Decision.decision == "defer", Decision.policy_digest != digest)
         )
         await session.execute(
             update(Child)

@@ -23,7 +23,7 @@ from services.sharing.domain.payload import content, permitted_parts
 from services.sharing.parts import Gate, gate
 from services.sharing.policy import NoDecisionError
 from services.sharing.proposal import Pair, Proposal, propose
-from services.sharing.settling import settle
+from services.sharing.settling import EpochMovedError, settle
 from services.sharing.tables import Child
 
 log = get_logger()
@@ -75,6 +75,8 @@ async def reconsider_for_ever(app: App) -> None:
         async with limit:
             try:
                 decided = await reconsider(app, child_id)
+            except EpochMovedError:
+                return  # whatever moved it has woken us again
             except AwayError as error:
                 log.info("reconsider.waits", name=error.who)
                 decided = False
@@ -100,7 +102,10 @@ async def _dirty(app: App, after: str) -> Sequence[str]:
 
 
 async def reconsider(app: App, child_id: str) -> bool:
-    """Look at every pair of a child; tell whether all are decided. Raises AwayError."""
+    """Look at every pair of a child; tell whether all are decided.
+
+    Raises AwayError, and EpochMovedError where a fact changed meanwhile.
+    """
     proposal = await _propose(app, child_id)
     if proposal is None:
         return False

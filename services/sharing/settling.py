@@ -31,16 +31,17 @@ from services.sharing.urgency import page_if_urgent
 Note = tuple[str, Mapping[str, Any]]
 
 
-async def settle(app: App, proposal: Proposal) -> bool:
-    """Record `proposal`; tell whether the child needs no further look.
+class EpochMovedError(Exception):
+    """A fact changed while policy was asked: nothing is recorded; the child is looked at anew."""
 
-    Where the epoch has moved nothing is recorded: the facts were others.
-    """
+
+async def settle(app: App, proposal: Proposal) -> bool:
+    """Record `proposal`; tell whether the child needs no further look. Raises EpochMovedError."""
     here, now = gate(app), app.clock.now()
     async with app.db.writing() as session:
         child = await locked(session, proposal.facts.child.id)
         if child is None or child.epoch != proposal.epoch:
-            return False
+            raise EpochMovedError
         new = await _still_open(session, proposal)
         notes: list[Note] = []
         if new:

@@ -126,8 +126,10 @@ async def _row(
         raise Problem(422, "request.malformed", fields=[("type", "type.not_of_partner")])
     roles = data.types[kind].roles
     role = body.role or (roles[0] if len(roles) == 1 else None)
-    if partner is not None:
-        role = role_of(partner, child) or role
+    if partner is not None and partner.area is not None and kind == "childrens_services":
+        role = role_of(partner, child)  # no worker can make another council this child's
+    elif partner is not None:
+        role = partner.role or role
     wanted = {
         "type": kind,
         "role": role,

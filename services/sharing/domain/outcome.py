@@ -14,6 +14,7 @@ def outcome_fields(event: OutcomeReported) -> dict[str, Any]:
         "offered": event.outcome != "not_offered",
         "outcome": event.outcome,
         "attended": event.rhi_outcome in _ATTENDED,
+        "completed": event.rhi_outcome in _ATTENDED,  # a talk was held, whatever came of it
     }
     if event.rhi_outcome is not None:
         fields["rhi_outcome"] = event.rhi_outcome

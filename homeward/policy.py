@@ -55,8 +55,8 @@ def evaluate(
         raise typer.Exit(NO)
 
 
-@app.command()
-def test(policies: Folder = POLICIES) -> None:
+@app.command("test")
+def run_rego_tests(policies: Folder = POLICIES) -> None:
     """Run the policies' own tests."""
     with _plainly():
         passed, failed = run_tests(policies)
@@ -96,7 +96,7 @@ def bundle(into: Path, policies: Folder = POLICIES) -> None:
 
 
 def _lines() -> Iterator[list[bytes]]:
-    """Yield what has come so far, at most a chunk at a time, without waiting for a chunk to fill."""
+    """Yield what has come so far, at most a chunk at a time, not waiting for it to fill."""
     rest = b""
     while received := os.read(sys.stdin.fileno(), 1 << 20):
         *lines, rest = (rest + received).split(b"\n")

@@ -18,7 +18,11 @@ from homeward.engine.found import Engine, find_engine, query
 
 TABLE_SCHEMA = Path(__file__).with_name("table.schema.json")
 ROWS = frozenset(
-    {f"{of}-{n:02}" for of in "POL CSC LSC CAR SCH HEA COM".split() for n in range(1, 12)}
+    {
+        f"{of}-{n:02}"
+        for of in ("POL", "CSC", "LSC", "CAR", "SCH", "HEA", "COM")
+        for n in range(1, 12)
+    }
     | {"POL-12", "YP-01"}
 )
 _GATES = frozenset(f"G{number}" for number in range(1, 9))

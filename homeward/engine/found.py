@@ -90,7 +90,7 @@ def _library(why: str) -> Engine:
 
 
 def _library_version() -> str:
-    """Return the version of OPA inside: the library tells nobody, but Go writes it into every build."""
+    """Return the version of OPA inside: it tells nobody, but Go writes it into every build."""
     spec = importlib.util.find_spec(_LIBRARY)
     for place in (spec.submodule_search_locations or ()) if spec else ():
         for binary in Path(place).glob("libopabridge.*"):

@@ -92,7 +92,7 @@ class ServerAsker:
 
 
 def in_order(answers: object, count: int) -> list[object]:
-    """Return answers that came by their place as a list. Raises NoAnswerError when there are none."""
+    """Return answers that came by their place as a list. Raises NoAnswerError without any."""
     if not isinstance(answers, dict):
         raise NoAnswerError("no result")
     return [answers.get(str(place)) for place in range(count)]

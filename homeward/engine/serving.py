@@ -29,7 +29,7 @@ def server_command(engine: Engine, bundle: Path, port: int, token_file: Path) ->
 
 
 def admit(bundle: Path, token_file: Path) -> None:
-    """Let the holder of the token in `token_file` ask; whoever was admitted before no longer may."""
+    """Let the holder of the token in `token_file` ask, and nobody who was admitted before."""
     token = token_file.read_text(encoding="utf-8").strip()
     if not token:
         raise ValueError("the token file is empty")

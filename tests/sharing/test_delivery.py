@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import nats
-import nkeys
 import pytest
 from joserfc import jwe, jws
 from joserfc.jwk import OKPKey
-from sqlalchemy import insert, select, text
+from sqlalchemy import insert, select
+from support.broker import Broker, new_user
 
 from contracts import feed
 from contracts import ledger as form
@@ -33,7 +33,6 @@ from services.sharing.outlet import Outlet
 from services.sharing.receipts import take_receipts
 from services.sharing.sealing import Keys
 from services.sharing.tables import Base, Child, Partner, Recipient, Release
-from tests.sharing.real_parts import Broker, free_port, postgres
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 DIGEST = "digest-1"
@@ -45,66 +44,26 @@ FIONA = {
     "identity_status": "verified",
 }
 
-# The world: one broker and one Postgres for all tests here, a new partner and database for each.
-
-
-def new_nkey():
-    seed = bytes(nkeys.encode_seed(secrets.token_bytes(32), nkeys.PREFIX_BYTE_USER))
-    return seed, nkeys.from_seed(bytearray(seed)).public_key.decode()
-
+# The world: one broker for all tests here, a new partner and database for each.
 
 PARTNERS = 150
 
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory):
-    """Return a broker with the generated accounts, many partners among them."""
-    folder = tmp_path_factory.mktemp("nats")
-    port = free_port()
-    users = {name: new_nkey() for name in load().services}
-    partners = {f"partner-{n}": new_nkey() for n in range(PARTNERS)}
-    provisioner = new_nkey()
-    config = folder / "nats.conf"
-    config.write_text(
-        nats_config.render(
-            load(),
-            host="127.0.0.1",
-            port=port,
-            store_dir=folder / "data",
-            users={name: public for name, (_, public) in users.items()},
-            provisioner=provisioner[1],
-            partners={name: public for name, (_, public) in partners.items()},
-        )
-    )
-    made = Broker(config, port)
-    made.partners = {name: seed for name, (seed, _) in partners.items()}
+    """A broker with the generated accounts, many partners among them."""
+    made = Broker(tmp_path_factory.mktemp("nats"))
+    for n in range(PARTNERS):
+        made.partners[f"partner-{n}"] = new_user(made.seed(f"partner-{n}"))
     made.unused = iter(made.partners)
-    for name, seed in (("sharing", users["sharing"][0]), ("provisioner", provisioner[0])):
-        (folder / f"{name}.nk").write_bytes(seed)
-    made.folder = folder
+    made.start()
     yield made
     made.stop()
 
 
-@pytest.fixture(scope="module")
-def server():
-    with postgres() as address:
-        yield address
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def db(request, tmp_path):
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'sharing.sqlite'}"
-    else:
-        address, name = request.getfixturevalue("server"), f"d{secrets.token_hex(6)}"
-        admin = Database(address.format(database="postgres"))
-        async with admin.engine.connect() as connection:
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
-            await connection.execute(text(f"CREATE DATABASE {name}"))
-        await admin.dispose()
-        url = address.format(database=name)
-    made = Database(url)
+@pytest.fixture
+async def db(database_url):
+    made = Database(database_url)
     async with made.writing() as session:
         await (await session.connection()).run_sync(Base.metadata.create_all)
         await session.execute(insert(HEAD), [{"id": 1, "seq": 0, "hash": form.GENESIS}])
@@ -246,31 +205,30 @@ def a_release(release_id, n, child, partner, **changes):
 
 @pytest.fixture
 async def world(db, broker):
-    async for made in a_world(db, broker):
-        yield made
-
-
-async def a_world(db, broker):
     partner = next(broker.unused)
-    seed = broker.folder / f"{partner}.nk"
-    seed.write_bytes(broker.partners[partner])
-    await provision(broker.url, broker.folder / "provisioner.nk", load(), [partner])
-    clients, contexts = [], []
-    for name, nkey in (("sharing", broker.folder / "sharing.nk"), (partner, seed)):
-        client = await nats.connect(
-            broker.url,
-            nkeys_seed=str(nkey),
-            inbox_prefix=f"_INBOX_{name}".encode(),
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=0.05,
-        )
-        clients.append(client)
-        contexts.append(client.jetstream(prefix="JSC.API", timeout=5))
-    made = World(db, broker, partner, *contexts)
+    await make_feed(broker, partner)
+    ours, theirs = await connect(broker, "sharing"), await connect(broker, partner)
+    made = World(
+        db, broker, partner, *(c.jetstream(prefix="JSC.API", timeout=5) for c in (ours, theirs))
+    )
     await made.set_up()
     yield made
-    for client in clients:
-        await client.close()
+    await ours.close()
+    await theirs.close()
+
+
+async def make_feed(broker, partner):
+    await provision(broker.url, broker.seed("provisioner"), load(), [partner])
+
+
+async def connect(broker, name):
+    return await nats.connect(
+        broker.url,
+        nkeys_seed=str(broker.seed(name)),
+        inbox_prefix=nats_config.inbox_of(name),
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.05,
+    )
 
 
 # Delivering
@@ -385,7 +343,7 @@ async def test_a_lost_answer_is_found_again_when_the_broker_no_longer_remembers_
 
 async def test_a_broker_that_is_away_loses_nothing(world):
     await world.permit(1)
-    world.broker.kill()
+    world.broker.stop(hard=True)
     await world.deliver()
     assert await undelivered(world.app) == 1
     world.broker.start()
@@ -423,13 +381,10 @@ async def test_a_stream_that_was_lost_is_filled_again_with_what_was_not_acknowle
 
 
 async def lose_the_stream(world):
-    client = await nats.connect(
-        world.broker.url, nkeys_seed=str(world.broker.folder / "provisioner.nk")
-    )
+    client = await connect(world.broker, "provisioner")
     await client.jetstream().delete_stream(f"FEED_{world.partner}")
     await client.close()
-    seed = world.broker.folder / "provisioner.nk"
-    await provision(world.broker.url, seed, load(), [world.partner])
+    await make_feed(world.broker, world.partner)
 
 
 async def test_after_a_loss_what_is_no_longer_of_its_epoch_does_not_go_out_again(world):
@@ -556,7 +511,7 @@ async def test_what_was_erased_is_gone_from_the_brokers_disk(world):
     await world.deliver()
     async with world.db.reading() as session:
         sealed = (await session.get(Release, "R-001")).sealed
-    files = [f for f in (world.broker.folder / "data").rglob("*") if f.is_file()]
+    files = [f for f in world.broker.store.rglob("*") if f.is_file()]
     assert any(sealed[:200] in f.read_bytes() for f in files)
     await world.withdraw()
 
@@ -638,7 +593,7 @@ async def test_a_release_published_but_not_yet_marked_is_found_and_erased(world)
 async def test_a_broker_that_is_away_means_named_and_erased_later_if_still_unread(world):
     await world.permit(1)
     await world.deliver()
-    world.broker.kill()
+    world.broker.stop(hard=True)
     taken = await world.withdraw()
     world.broker.start()
     await reconnected(world)
@@ -652,13 +607,10 @@ async def test_a_broker_that_is_away_means_named_and_erased_later_if_still_unrea
 async def test_a_durable_made_anew_has_forgotten_what_it_handed_out_so_all_is_named(world):
     await world.permit(1)
     await world.deliver()
-    client = await nats.connect(
-        world.broker.url, nkeys_seed=str(world.broker.folder / "provisioner.nk")
-    )
+    client = await connect(world.broker, "provisioner")
     await client.jetstream().delete_consumer(f"FEED_{world.partner}", world.partner)
     await client.close()
-    seed = world.broker.folder / "provisioner.nk"
-    await provision(world.broker.url, seed, load(), [world.partner])
+    await make_feed(world.broker, world.partner)
     taken = await world.withdraw()
 
     assert [t.number for t in taken.left] == [1]

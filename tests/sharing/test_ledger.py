@@ -27,40 +27,19 @@ from services.sharing.checkpoints import (
     make_checkpoint,
 )
 from services.sharing.ledger_tables import CHECKPOINTS, ENTRIES, HEAD, SALTS, create_v1
-from tests.sharing.real_parts import postgres
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 SIGNER = Signer(Ed25519PrivateKey.from_private_bytes(bytes(range(32))), "ledger-1")
 
 
-@pytest.fixture(scope="module")
-def server():
-    with postgres() as address:
-        yield address
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def db(request, tmp_path):
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
-    else:
-        url = await new_database(request.getfixturevalue("server"))
-    made = Database(url)
+@pytest.fixture
+async def db(database_url):
+    made = Database(database_url)
     async with made.writing() as session:
         connection = await session.connection()
         await connection.run_sync(lambda c: create_v1(Operations(MigrationContext.configure(c))))
     yield made
     await made.dispose()
-
-
-async def new_database(address, _count=iter(range(1000))):  # noqa: B008 - one count for all tests
-    name = f"ledger_{next(_count)}"
-    admin = Database(address.format(database="postgres"))
-    async with admin.engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await connection.execute(text(f"CREATE DATABASE {name}"))
-    await admin.dispose()
-    return address.format(database=name)
 
 
 def a_decision(**changes):

@@ -11,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
+from messaging import sqlite
 from messaging.schema import Instant, Key, new_base
 
 __all__ = ["Database", "Instant", "Key", "database_away", "lock", "new_base", "wake"]
@@ -33,8 +34,10 @@ class Database:
         self.sqlite = self.url.get_backend_name() == "sqlite"
         driver = "sqlite+aiosqlite" if self.sqlite else "postgresql+asyncpg"
         self.url = self.url.set(drivername=driver)
-        options: dict[str, Any] = {"pool_size": 5, "pool_timeout": _POOL_TIMEOUT_S}
-        if not self.sqlite:
+        options: dict[str, Any] = {"pool_timeout": _POOL_TIMEOUT_S}
+        if self.sqlite:
+            options |= {"pool_size": 5, "connect_args": {"async_creator_fn": sqlite.connect}}
+        else:
             options |= {"pool_size": 8, "max_overflow": 8, "pool_pre_ping": True}
         self.engine: AsyncEngine = create_async_engine(
             self.url,
@@ -61,12 +64,15 @@ class Database:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncSession]:
         """Give a session whose changes are committed at the end, or none of them on an error."""
-        async with (
-            self._one_writer,
-            AsyncSession(self._writing, expire_on_commit=False) as session,
-        ):
-            yield session
-            await session.commit()
+        async with self._one_writer:
+            session = AsyncSession(self._writing, expire_on_commit=False)
+            try:
+                yield session
+                await session.commit()
+            except BaseException:
+                await asyncio.shield(session.close())  # rolled back also where we are cancelled
+                raise
+            session.sync_session.close()  # nothing is left to do on the connection
         for name in sorted(session.info.get("wake", ())):
             for listener in self._listeners:
                 listener(name)

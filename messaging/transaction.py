@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from sqlalchemy import Insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,6 +12,11 @@ from messaging.database import Database, wake
 from messaging.schema import inbox, outbox
 
 __all__ = ["AlreadyHandledError", "emit", "handling", "wake"]
+
+# made once: to build a statement anew each time costs as much as to run it
+_CLAIM_SQLITE = sqlite.insert(inbox).on_conflict_do_nothing()
+_CLAIM_POSTGRES = postgresql.insert(inbox).on_conflict_do_nothing()
+_TELL = outbox.insert().inline()
 
 
 class AlreadyHandledError(Exception):
@@ -29,31 +33,22 @@ async def handling(db: Database, event: Event, by: str) -> AsyncIterator[AsyncSe
     Raises AlreadyHandledError where it was claimed before. A claim is rolled back with its effect.
     """
     async with db.writing() as session:
-        claim = (
-            _insert(db)
-            .values(event_id=event.id, handler=by, handled_at=datetime.now(UTC))
-            .on_conflict_do_nothing()
-            .returning(inbox.c.event_id)
-        )
-        if (await session.execute(claim)).first() is None:
+        claim = _CLAIM_SQLITE if db.sqlite else _CLAIM_POSTGRES
+        values = {"event_id": event.id, "handler": by, "handled_at": datetime.now(UTC)}
+        result = await session.execute(claim, values)
+        if result.rowcount == 0:  # type: ignore[attr-defined] # an INSERT gives a CursorResult
             raise AlreadyHandledError(event.id, by)
         yield session
 
 
-def _insert(db: Database) -> "sqlite.Insert | postgresql.Insert":
-    return sqlite.insert(inbox) if db.sqlite else postgresql.insert(inbox)
-
-
 async def emit(session: AsyncSession, event: Event) -> None:
     """Tell the others `event` if, and only if, this transaction commits."""
-    row: Insert = outbox.insert().values(
-        event_id=event.id,
-        subject=event.subject,
-        body=event.model_dump_json(),
-        occurred_at=event.occurred_at,
-        written_at=datetime.now(
-            UTC
-        ),  # real time, as the broker's ages are, also under a test clock
-    )
-    await session.execute(row)
+    values = {
+        "event_id": event.id,
+        "subject": event.subject,
+        "body": event.model_dump_json(),
+        "occurred_at": event.occurred_at,
+        "written_at": datetime.now(UTC),  # real time, as the broker's ages are
+    }
+    await session.execute(_TELL, values)
     wake(session, "relay")

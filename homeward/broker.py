@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 from homeward import keys, processes
 from homeward.home import SERVICES, Home, HomeError
@@ -77,22 +78,31 @@ def reload(home: Home) -> None:
     if processes.find(part) is None:
         raise HomeError(f"nothing runs in {home.path}: start it with `homeward up`")
     before = home.nats_conf.read_text()
-    log = home.logs / "nats.log"
-    seen = log.stat().st_size
     write_config(home, home.ports)
-    os.kill(part["pid"], signal.SIGHUP)
+    try:
+        # A new account's imports are bound against the exports of before the reload: without a
+        # second one the partner, and `sharing` on its behalf, would talk to nobody.
+        for _ in range(2):
+            _signal(part["pid"], home.logs / "nats.log")
+    except HomeError:
+        keys.write_secret(home.nats_conf, before)
+        raise
+    asyncio.run(make_streams(home, home.ports))
+
+
+def _signal(pid: int, log: Path) -> None:
+    """Let the broker read its configuration again. Raises `HomeError` where it refuses it."""
+    seen = log.stat().st_size
+    os.kill(pid, signal.SIGHUP)
     end = time.monotonic() + RELOADED_WITHIN_S
     while time.monotonic() < end:
         with log.open("rb") as file:
             file.seek(seen)
             said = file.read().decode(errors="replace")
         if _RELOADED in said:
-            asyncio.run(make_streams(home, home.ports))
             return
         refused = [line for line in said.splitlines() if any(mark in line for mark in _REFUSED)]
         if refused:
-            keys.write_secret(home.nats_conf, before)
             raise HomeError(f"the broker refused its new configuration: {refused[0]}")
         time.sleep(0.01)
-    keys.write_secret(home.nats_conf, before)
     raise HomeError(f"the broker did not reload: see {log}")

@@ -47,7 +47,9 @@ async def at_case(world: World, case: Case) -> CaseFound:
         items=items,
         recipients=[
             RecipientFound(
-                recipient=key, type=kind, label=label,
+                recipient=key,
+                type=kind,
+                label=label,
                 by="feed" if key in partners.PARTNERS else "worker",
             )
             for key, kind, label in case.recipients
@@ -64,7 +66,7 @@ async def at_case(world: World, case: Case) -> CaseFound:
             for who in ("worker", "dsl")
             for task in await world.all_of(who, "sharing", "/tasks", child_id=ids.child)
         ],
-    )  # fmt: skip
+    )
 
 
 def _name_outcomes(case: Case, world: World, decisions: Sequence[dict[str, Any]]) -> None:
@@ -80,22 +82,35 @@ def _name_outcomes(case: Case, world: World, decisions: Sequence[dict[str, Any]]
 
 def _decision(one: dict[str, Any], episode: str) -> DecisionFound:
     return DecisionFound(
-        item=one["item_id"], episode=episode, at=one["decided_at"],
+        item=one["item_id"],
+        episode=episode,
+        at=one["decided_at"],
         **{
             name: one[name]
             for name in (
-                "recipient", "category", "decision", "rule_ids", "reasons", "transforms",
-                "obligations", "defer_to", "policy_version",
+                "recipient",
+                "category",
+                "decision",
+                "rule_ids",
+                "reasons",
+                "transforms",
+                "obligations",
+                "defer_to",
+                "policy_version",
             )
         },
-    )  # fmt: skip
+    )
 
 
 def _release(one: dict[str, Any]) -> ReleaseFound:
     return ReleaseFound(
-        recipient=one["recipient"], release_id=one["release_id"], item=one["item_id"],
-        category=one["category"], state=one["state"], fields={},
-    )  # fmt: skip
+        recipient=one["recipient"],
+        release_id=one["release_id"],
+        item=one["item_id"],
+        category=one["category"],
+        state=one["state"],
+        fields={},
+    )
 
 
 async def _clocks(world: World, case: Case) -> list[ClockFound]:
@@ -115,7 +130,7 @@ async def _clocks(world: World, case: Case) -> list[ClockFound]:
                     met_at=clock["met_at"],
                     state=clock["state"],
                     started_at=started.get(clock["clock"], ended) or shown["received_at"],
-                )  # fmt: skip
+                )
             )
     return [*found, *await _seven_days(world, case)]
 
@@ -142,7 +157,7 @@ async def _seven_days(world: World, case: Case) -> list[ClockFound]:
                     met_at=told,
                     due_at=at + timedelta(days=7),
                     state="met",
-                )  # fmt: skip
+                )
             )
     return found
 
@@ -176,7 +191,7 @@ def at_feeds(home: Home, found: DemoFound) -> None:
     for partner in partners.PARTNERS:
         for event in partners.read(home, partner):
             known = place.get(str(event["jti"]))
-            if known is None:
+            if known is None or "item" not in event:  # of another case, or taken back
                 continue
             case, release = known
             release.fields = event["item"]["fields"]
@@ -198,6 +213,7 @@ def at_ledger(home: Home, found: DemoFound) -> None:
     export = _run("ledger", "export", "--out", str(out), "--home", str(home.path))
     verified = _run("ledger", "verify", str(out), "--home", str(home.path))
     found.ledger_holds = export.returncode == 0 and verified.returncode == 0
+    found.ledger_entries = len(out.read_bytes().splitlines()) - 2 if out.exists() else 0
     found.ledger = (verified.stdout or verified.stderr or export.stderr).strip().splitlines()[-1]
 
 

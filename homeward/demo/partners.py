@@ -1,10 +1,15 @@
 """The made-up agencies of a demo: the demo home makes their keys itself, and reads as each."""
 
+import asyncio
+import json
 from typing import Any
+
+import nats
 
 from homeward import feed, partner
 from homeward.home import Home
 
+AREA = "northshire"
 PARTNERS = {
     "northshire-police": ("police", "missing_unit"),
     "northshire-childrens-services": ("childrens_services", "responsible_la"),
@@ -13,4 +18,41 @@ PARTNERS = {
     "northshire-strategic-group": ("lscp_strategic", "strategic_group"),
     "northshire-sarc": ("health", "named_clinician"),
 }
-"""Type and role of each partner; all of the area northshire."""
+"""Type and role of each."""
+
+
+def join(home: Home) -> None:
+    """Make each agency's keys, register them all, write what each needs to read its feed."""
+    agencies = []
+    for key, (kind, role) in PARTNERS.items():
+        *_, public = partner.make_keys(key, home.partner(key))
+        agencies.append(partner.Agency(key, json.loads(public.read_text()), kind, role, AREA))
+    partner.add_all(home, agencies)
+    for key in PARTNERS:
+        partner.write_context(home, key, home.partner(key))
+
+
+def read(home: Home, key: str) -> list[dict[str, Any]]:
+    """Return what the agency can decrypt, read with its own keys alone.
+
+    Everything is handed back unread: whoever keeps the home can read it again as the agency.
+    """
+    return asyncio.run(_look(feed.Creds.read(home.partner(key), key)))
+
+
+async def _look(creds: feed.Creds) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    numbers = feed.Numbers()
+    await feed.pull(creds, found.append, numbers, ack=False)
+    client = await nats.connect(
+        str(creds.context["url"]),
+        nkeys_seed=str(creds.folder / f"{creds.key}.nk"),
+        inbox_prefix=str(creds.context["inbox_prefix"]).encode(),
+    )
+    try:
+        for place in numbers.unacknowledged:
+            await client.publish(place, b"-NAK")
+        await client.flush()
+    finally:
+        await client.close()
+    return found

@@ -16,7 +16,10 @@ from homeward.demo.cases import CASES
 from homeward.demo.results import DemoFound
 from homeward.demo.wording import day_and_time
 from homeward.demo.world import StepFailedError, World
+from homeward.feed import FeedError
+from homeward.feed_open import BadEventError
 from homeward.home import Home, HomeError
+from homeward.partner import PartnerError
 
 PAGE = "demo.html"
 
@@ -37,9 +40,9 @@ def demo(names: Sequence[str], *, folder: Path | None, keep: bool, json_file: Pa
     cases = [case for name, case in CASES.items() if name in names or not names]
     try:
         found = play(home, cases, keep=keep)
-    except HomeError as error:
-        print(f"homeward: {error}", file=sys.stderr)
-        return 75
+    except (HomeError, PartnerError, FeedError, BadEventError) as error:
+        print(f"homeward: {error}\nLogs: {home.logs}", file=sys.stderr)
+        return 75 if isinstance(error, HomeError) else 1
     except StepFailedError as error:
         print(f"homeward: a step was answered in another way than expected.\n{error}\n"
               f"Logs: {home.logs}", file=sys.stderr)  # fmt: skip
@@ -100,7 +103,7 @@ async def _play(home: Home, cases: Sequence[Case]) -> tuple[World, DemoFound]:
 
 
 async def _happen(world: World, case: Case, step: Step) -> None:
-    _say(f"{day_and_time(step.at):<22} {case.key}  {step.text}")
+    _say(f"{day_and_time(step.at):<23} {case.key}  {step.text}")
     if not step.actions:
         return
     await world.set_time(step.at)

@@ -111,6 +111,7 @@ class DemoFound(BaseModel):
     engine: str = ""
     ledger: str = ""
     ledger_holds: bool = False
+    ledger_entries: int = 0
     cases: dict[str, CaseFound] = {}
 
     @property

@@ -206,7 +206,7 @@ STEPS = (
     ),
     step("2026-10-17 23:30", "clock", "The seven days for forensic evidence end."),
     step(
-        "2026-10-21 10:00", "talk", "A week later the worker asks what was done.",
+        "2026-10-21 10:30", "talk", "A week later the worker asks what was done.",
         follow_up(KEY, "E1", "2026-10-21 10:00", "child"),
         follow_up(KEY, "E1", "2026-10-21 10:30", "professional"),
         close(KEY, "E1"),

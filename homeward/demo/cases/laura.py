@@ -146,10 +146,10 @@ STEPS = (
             ),
             judged("child_told", True, "Told before she left."),
         ),
-        tell(KEY, "mother", "2026-10-06 17:30", "telephone"),
+        tell(KEY, "mother", "2026-10-06 17:00", "telephone"),
     ),
     step(
-        "2026-10-13 15:00", "talk", "A week later the worker asks her and her school nurse.",
+        "2026-10-13 15:30", "talk", "A week later the worker asks her and her school nurse.",
         follow_up(KEY, "E1", "2026-10-13 15:00", "child"),
         follow_up(KEY, "E1", "2026-10-13 15:30", "professional"),
         close(KEY, "E1"),
@@ -192,7 +192,7 @@ STEPS = (
             KEY, "E2", "2026-11-04 17:46", "declined_by_child",
             helpline_given_to=["child", "carer"],
         ),
-        attempt(KEY, "E2", "2026-11-04 17:55", "text", outcome="left_message"),
+        attempt(KEY, "E2", "2026-11-04 17:50", "text", outcome="left_message"),
     ),
     step(
         "2026-11-04 18:10", "judged", "Who may know what is judged and agreed item by item.",
@@ -291,7 +291,7 @@ STEPS = (
         tell(KEY, "self", "2026-12-04 17:00", "written_link"),
     ),
     step(
-        "2026-12-11 15:00", "talk", "A week later both are asked what was done.",
+        "2026-12-11 15:30", "talk", "A week later both are asked what was done.",
         follow_up(KEY, "E3", "2026-12-11 15:00", "child"),
         follow_up(KEY, "E3", "2026-12-11 15:30", "professional"),
         close(KEY, "E3"),

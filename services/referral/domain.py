@@ -291,6 +291,7 @@ class Fired:
     trigger_id: str
     first_at: datetime
     last_at: datetime
+    window_days: int
 
 
 @dataclass(frozen=True)
@@ -312,15 +313,18 @@ def trigger_step(
 ) -> Attach | Fire | None:
     """Return what the arrival of one episode does to one rule.
 
-    `free` are the child's other episodes that belong to no trigger of this rule yet, so that an
-    episode counts once and a window's episodes alert once. The window is elapsed time between
-    starts, its edge included. Order of arrival does not matter: an older episode that is
-    referred late completes a set just as well.
+    `fired` are the child's triggers that call for the same action by this rule or one with a
+    narrower window: 3 in 30 days are 3 in 90 as well, and one alert is enough (S3), whereas 3 in
+    90 must not silence 3 in 30 that follow. `free` are the other episodes that belong to none of
+    these, so that an episode counts once and a window's episodes alert once. The window is
+    elapsed time between starts, its edge included. Order of arrival does not matter: an older
+    episode that is referred late completes a set just as well.
     """
-    window = timedelta(days=rule.window_days)
     for trigger in fired:
-        if trigger.last_at - window <= arrived.missing_from <= trigger.first_at + window:
+        open_for = timedelta(days=trigger.window_days)
+        if trigger.last_at - open_for <= arrived.missing_from <= trigger.first_at + open_for:
             return Attach(trigger.trigger_id)
+    window = timedelta(days=rule.window_days)
     row = sorted([*free, arrived], key=lambda one: (one.missing_from, one.episode_id))
     place = row.index(arrived)
     for start in range(min(place, len(row) - rule.count), max(-1, place - rule.count), -1):

@@ -31,6 +31,10 @@ _TRIES = 8
 """Of a transaction that met its own duplicate; four senders at a time need at most four."""
 
 
+class LostRaceError(Exception):
+    """Another referral of the same child was first; trying again finds what it has left."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """A referral as it was read: every time a moment, everything unsaid None."""
@@ -95,7 +99,7 @@ async def take_referral(
                 taken, new = await _take(app, session, asked, referral_id)
                 await remember(session, key, caller, ROUTE, body, taken)
                 return taken, new
-        except IntegrityError:
+        except (IntegrityError, LostRaceError):
             continue
     raise AwayError("database", "contended")
 
@@ -225,11 +229,17 @@ async def _join(app: App, session: AsyncSession, child: Child, asked: Asked) -> 
 
 
 async def _keep_external_ids(session: AsyncSession, child_id: str, asked: Asked) -> None:
-    """Keep ids that are new; in one order, so that two referrals never wait for each other."""
+    """Keep ids that are new; in one order, so that two referrals never wait for each other.
+
+    Raises LostRaceError where one has become another child's since it was looked for.
+    """
     for system, value in sorted(asked.external_ids.items()):
-        if await session.get(ExternalId, (system, value)) is None:
+        known = await session.get(ExternalId, (system, value))
+        if known is None:
             session.add(ExternalId(system=system, value=value, child_id=child_id))
             await session.flush()
+        elif known.child_id != child_id:
+            raise LostRaceError
 
 
 async def _episode(

@@ -16,21 +16,25 @@ from services.referral.tables import Episode, Trigger, TriggerEpisode
 async def look_for_patterns(
     app: App, session: AsyncSession, episode: Episode, rules: Sequence[TriggerRule]
 ) -> None:
-    """Fire or join each rule's trigger for a new episode; the child's row is locked or new."""
-    for rule in rules:
-        if rule.setting is not None and rule.setting != episode.setting:
+    """Fire or join triggers for a new episode, once per action; the child is locked or new."""
+    settled: set[tuple[str, str | None]] = set()
+    for rule in sorted(rules, key=lambda rule: rule.window_days):
+        what = (rule.action, rule.setting)
+        if what in settled or rule.setting not in {None, episode.setting}:
             continue
         arrived = Missing(episode.id, episode.missing_from)
         free = await _free(session, episode, rule)
         match trigger_step(rule, arrived, free, await _fired(session, episode, rule)):
             case Attach(trigger_id):
                 session.add(TriggerEpisode(episode_id=episode.id, trigger_id=trigger_id))
+                settled.add(what)
             case Fire(founders):
                 await _fire(app, session, episode, rule, founders)
+                settled.add(what)
 
 
 async def _free(session: AsyncSession, episode: Episode, rule: TriggerRule) -> list[Missing]:
-    """Return the child's other episodes near this one that belong to no trigger of the rule."""
+    """Return the child's other episodes near this one that belong to no trigger yet."""
     window = timedelta(days=rule.window_days)
     taken = (
         select(TriggerEpisode.episode_id)
@@ -50,7 +54,7 @@ async def _free(session: AsyncSession, episode: Episode, rule: TriggerRule) -> l
 
 async def _fired(session: AsyncSession, episode: Episode, rule: TriggerRule) -> list[Fired]:
     window = timedelta(days=rule.window_days)
-    rows = select(Trigger.id, Trigger.first_at, Trigger.last_at).where(
+    rows = select(Trigger.id, Trigger.first_at, Trigger.last_at, Trigger.window_days).where(
         *_of(rule, episode.child_id),
         Trigger.first_at >= episode.missing_from - window,
         Trigger.last_at <= episode.missing_from + window,
@@ -59,10 +63,10 @@ async def _fired(session: AsyncSession, episode: Episode, rule: TriggerRule) -> 
 
 
 def _of(rule: TriggerRule, child_id: str) -> tuple[ColumnElement[bool], ...]:
+    """Return what makes a trigger one that already called for what the rule calls for."""
     return (
         Trigger.child_id == child_id,
-        Trigger.count == rule.count,
-        Trigger.window_days == rule.window_days,
+        Trigger.window_days <= rule.window_days,
         Trigger.setting == (rule.setting or ""),
         Trigger.action == rule.action,
     )

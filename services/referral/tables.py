@@ -112,7 +112,7 @@ class Trigger(Base):
     """Episodes of one child passed a set number in a window (F17)."""
 
     __tablename__ = "triggers"
-    __table_args__ = (Index("triggers_of_child", "child_id", "count", "window_days"),)
+    __table_args__ = (Index("triggers_of_child", "child_id", "window_days"),)
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     child_id: Mapped[str] = mapped_column(String(40))

@@ -23,7 +23,7 @@ northshire:
   authority: northshire
   triggers:
     - {count: 3, window_days: 30, action: strategy_meeting}
-    - {count: 3, window_days: 90, action: panel}
+    - {count: 3, window_days: 90, action: strategy_meeting}
 eastvale: {authority: eastvale}
 """
 NOW = datetime(2027, 1, 20, 12, tzinfo=UTC)

@@ -555,13 +555,10 @@ async def test_s3_the_trigger_fires_once_on_the_third_and_the_fourth_joins(refer
         datetime(2026, 12, 12, 18, tzinfo=UTC),
     )
 
-    fired = await referrals.told("trigger_fired")
-    assert [(f["episode_id"], f["window_days"]) for f in fired] == [
-        (answers[2]["episode_id"], 30),
-        (answers[2]["episode_id"], 90),
-    ]
+    (fired,) = await referrals.told("trigger_fired")
+    assert (fired["episode_id"], fired["window_days"]) == (answers[2]["episode_id"], 30)
     episodes = await referrals.episodes()
-    assert [len(episode["triggers"]) for episode in episodes] == [2, 2, 2, 2]
+    assert [len(episode["triggers"]) for episode in episodes] == [1, 1, 1, 1]
     assert {t["fired_by"] for t in episodes[3]["triggers"]} == {answers[2]["episode_id"]}
 
 
@@ -574,8 +571,21 @@ async def test_s4_three_in_59_days_fire_for_90_days_only(referrals):
     )
 
     (fired,) = await referrals.told("trigger_fired")
-    assert (fired["count"], fired["window_days"], fired["action"]) == (3, 90, "panel")
+    assert (fired["count"], fired["window_days"], fired["action"]) == (3, 90, "strategy_meeting")
     assert fired["episode_id"] == answers[2]["episode_id"]
+
+
+async def test_three_in_90_days_do_not_silence_three_in_30_that_follow(referrals):
+    days = (0, 31, 59, 60, 61)
+    start = datetime(2026, 10, 3, 20, tzinfo=UTC)
+    answers = await starts(referrals, *(start + timedelta(days=day) for day in days))
+
+    fired = await referrals.told("trigger_fired")
+
+    assert [(f["episode_id"], f["window_days"]) for f in fired] == [
+        (answers[2]["episode_id"], 90),
+        (answers[3]["episode_id"], 30),
+    ]
 
 
 async def test_a_race_of_episodes_fires_a_trigger_once(referrals):
@@ -587,7 +597,7 @@ async def test_a_race_of_episodes_fires_a_trigger_once(referrals):
 
     await asyncio.gather(*map(referrals.refer, bodies))
 
-    assert len(await referrals.told("trigger_fired")) == 2
+    assert len(await referrals.told("trigger_fired")) == 1
 
 
 async def test_other_childrens_episodes_count_for_nobody_else(referrals):

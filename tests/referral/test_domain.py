@@ -309,7 +309,7 @@ def arrive(rule: TriggerRule, *starts: datetime) -> tuple[list[int | None], list
         match trigger_step(rule, one, free, fired):
             case Fire(founders):
                 first, last = founders[0].missing_from, founders[-1].missing_from
-                fired.append(Fired(str(len(fired)), first, last))
+                fired.append(Fired(str(len(fired)), first, last, rule.window_days))
                 free = [other for other in free if other not in founders]
                 alerted.append(number)
                 seen.append(number)

@@ -126,6 +126,4 @@ def upgrade() -> None:
         sa.Column("last_at", Instant(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(
-        "triggers_of_child", "triggers", ["child_id", "count", "window_days"], unique=False
-    )
+    op.create_index("triggers_of_child", "triggers", ["child_id", "window_days"], unique=False)

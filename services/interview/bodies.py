@@ -4,7 +4,17 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StrictBool
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StrictBool,
+)
+from pydantic_core import PydanticCustomError
 
 from contracts.interview import Category, InterviewKind
 from contracts.scheduling import RhiOutcome
@@ -18,6 +28,22 @@ from services.interview.domain import (
     Talk,
 )
 
+
+def _of_our_time(at: datetime) -> datetime:
+    """Refuse years at the edge of the calendar, where arithmetic with time zones overflows."""
+    if not 1900 <= at.year <= 2200:
+        raise PydanticCustomError("time_out_of_range", "not a time of ours")
+    return at
+
+
+def _written(value: object) -> object:
+    """Refuse a bare number: nobody could say whether seconds or milliseconds were meant."""
+    if not isinstance(value, str):
+        raise PydanticCustomError("time_not_text", "not an ISO time with an offset")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_of_our_time)]
 Id = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[!-~]+$")]
 PathId = Annotated[str, Path(max_length=200, pattern=r"^[!-~]+$")]
 Words = Annotated[str, Field(max_length=100_000)]
@@ -43,7 +69,7 @@ class ItemIn(_In):
     """Named structured values; policy data says which pass to whom."""
     extracts: Annotated[list[Words], Field(max_length=200)] = []
     summary: Words | None = None
-    event_at: AwareDatetime | None = None
+    event_at: Moment | None = None
     """When what is told of happened, or is going to."""
     verbatim: StrictBool = False
     third_parties: Annotated[list[Short], Field(max_length=100)] = []
@@ -71,13 +97,13 @@ class InterviewIn(_In):
 
     kind: InterviewKind
     episode_ids: Annotated[list[Id], Field(min_length=1, max_length=20)]
-    started_at: AwareDatetime
-    ended_at: AwareDatetime
+    started_at: Moment
+    ended_at: Moment
     outcome: RhiOutcome | None = None
     """Required of an interview; of another kind it is kept and told to nobody."""
     service_outcome: ServiceOutcome | None = None
-    confidentiality_explained_at: AwareDatetime | None = None
-    first_content_at: AwareDatetime | None = None
+    confidentiality_explained_at: Moment | None = None
+    first_content_at: Moment | None = None
     spoken_alone: StrictBool | None = None
     others_present: Words | None = None
     """Who else was there and why (R31)."""

@@ -4,7 +4,16 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import Path
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+
+def _of_our_time(at: datetime) -> datetime:
+    """Refuse years at the edge of the calendar, where arithmetic with time zones overflows."""
+    if not 1900 <= at.year <= 2200:
+        raise PydanticCustomError("time_out_of_range", "not a time of ours")
+    return at
+
 
 Id = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[!-~]+$")]
 PathId = Annotated[str, Path(max_length=200, pattern=r"^[!-~]+$")]
@@ -20,7 +29,7 @@ class PageIn(BaseModel):
     locality: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[!-~]+$")]
     to: Literal["dsl", "on_call"]
     code: Literal["urgent_hold", "child_not_told", "hold_overdue"]
-    due_at: AwareDatetime
+    due_at: Annotated[AwareDatetime, AfterValidator(_of_our_time)]
 
 
 class PageOut(BaseModel):

@@ -49,6 +49,7 @@ async def test_only_sharing_may_page(notify, mail, service):
         ("to", "zebra@example.org"),
         ("code", "zebra"),
         ("due_at", "2026-11-30T12:42:00"),
+        ("due_at", "0001-01-01T00:00:00+14:00"),
     ],
 )
 async def test_a_page_that_is_none_names_the_field_and_never_says_the_value(notify, name, value):

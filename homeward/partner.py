@@ -21,7 +21,7 @@ app = typer.Typer(no_args_is_help=True, help="Agencies that read on a feed of th
 NO, MISUSED, AWAY = 1, 2, 75
 KEY = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
 NKEY = re.compile(r"U[A-Z2-7]{55}\Z")
-CURVES = {"OKP": "X25519", "EC": "P-256"}
+CURVES = {("OKP", "X25519"), ("EC", "P-256")}
 ISSUER = "homeward"
 """What releases of a home name as `iss`."""
 RECIPIENTS = Path(__file__).parent.parent / "policies" / "recipients.yaml"
@@ -103,6 +103,7 @@ def add_all(home: Home, agencies: Sequence[Agency]) -> list[dict[str, Any]]:
     headers = {"Authorization": f"Bearer {token}"}
     try:
         home.reload_broker()
+        home.reload_broker()  # the server gives a new account its imports with the second (2.15.1)
         with httpx.Client(base_url=sharing, headers=headers, timeout=60) as client:
             return [_register(client, agency) for agency in agencies]
     except BaseException:
@@ -123,15 +124,16 @@ def check(agency: Agency) -> None:
         raise PartnerError("these are the public keys of another partner")
     if not NKEY.match(str(public.get("nkey"))):
         raise PartnerError("`nkey` is not the public key of a user (U…)")
-    if not isinstance(jwk, dict) or CURVES.get(str(jwk.get("kty"))) != jwk.get("crv"):
+    if not isinstance(jwk, dict) or (jwk.get("kty"), jwk.get("crv")) not in CURVES:
         raise PartnerError("`jwk` is not an X25519 or P-256 key")
     if "d" in jwk:
         raise PartnerError("`jwk` holds the private key: keep it, and make new ones")
-    known = yaml.safe_load(RECIPIENTS.read_text())
-    kind = known.get("aliases", {}).get(agency.type, agency.type)
-    if kind not in known["recipients"]:
-        raise PartnerError(f"type is one of: {', '.join(sorted(known['recipients']))}")
-    roles = known["recipients"][kind]["roles"]
+    known = yaml.safe_load(RECIPIENTS.read_text())["recipients"]
+    names = {alias: name for name, one in known.items() for alias in one.get("aliases", ())}
+    kind = names.get(agency.type, agency.type)
+    if kind not in known:
+        raise PartnerError(f"type is one of: {', '.join(sorted(known))}")
+    roles = known[kind]["roles"]
     if agency.role is not None and agency.role not in roles:
         raise PartnerError(f"role of {kind} is one of: {', '.join(roles)}")
 

@@ -33,7 +33,7 @@ CHILD_PARTS: Mapping[str, tuple[str, ...]] = {
 PROVISIONAL = "identity_status"
 """Added where it is not `verified`: the reader must know that the name may be another child's."""
 
-CURVES = {"OKP": "X25519", "EC": "P-256"}
+CURVES = {("OKP", "X25519"), ("EC", "P-256")}
 
 
 class UnsealableError(Exception):
@@ -182,7 +182,7 @@ def _sign(keys: Keys, claims: Mapping[str, Any], typ: str) -> str:
 
 def encryption_key(jwk: Mapping[str, Any]) -> OKPKey | ECKey:
     """Return a partner's public key; raises ValueError for any other kind or a private one."""
-    if CURVES.get(str(jwk.get("kty"))) != jwk.get("crv") or "d" in jwk:
+    if (jwk.get("kty"), jwk.get("crv")) not in CURVES or "d" in jwk:
         raise ValueError("a partner's key is a public X25519 or P-256 key")
     wanted = ("kty", "crv", "x", "y", "kid")
     plain: dict[str, str | list[str]] = {name: str(jwk[name]) for name in wanted if name in jwk}

@@ -103,7 +103,6 @@ def add_all(home: Home, agencies: Sequence[Agency]) -> list[dict[str, Any]]:
     headers = {"Authorization": f"Bearer {token}"}
     try:
         home.reload_broker()
-        home.reload_broker()  # the server gives a new account its imports with the second (2.15.1)
         with httpx.Client(base_url=sharing, headers=headers, timeout=60) as client:
             return [_register(client, agency) for agency in agencies]
     except BaseException:
@@ -269,7 +268,8 @@ def add_command(
         str | None, typer.Option("--area", help="It belongs to every child of this area.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for what the partner needs.")
+        Path | None,
+        typer.Option("--out", help="Folder for what the partner needs [that of --public]"),
     ] = None,
     home: HomeOption = None,
 ) -> None:
@@ -280,7 +280,7 @@ def add_command(
         if not isinstance(told, dict):
             raise PartnerError(f"{public} holds no public keys")
         add(here, key, told, type=kind, role=role, area=area)
-        files = write_context(here, key, out or here.partner(key))
+        files = write_context(here, key, out or public.parent)
     except (PartnerError, HomeError) as error:
         raise _stop(error) from error
     except OSError as error:

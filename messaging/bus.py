@@ -164,10 +164,9 @@ class Bus:
     async def _listen(self, on: bool) -> None:
         """Start or stop to take events."""
         assert self._broker is not None  # noqa: S101 - made before anything listens
-        if on:
-            await self._broker.start()
-        else:
-            await asyncio.gather(*(s.stop() for s in self._broker.subscribers))
+        from messaging.consuming import stop_taking  # noqa: PLC0415 - loaded by now
+
+        await (self._broker.start() if on else stop_taking(self._broker))
         self._listening = on
         log.info("broker.listening" if on else "broker.not_listening")
 

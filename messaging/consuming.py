@@ -5,6 +5,7 @@ import random
 import ssl
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
@@ -36,8 +37,11 @@ FAILURES_MAX = 8
 _FAILED_FIRST_S, _FAILED_LONGEST_S = 0.5, 60.0
 _WAITS_FIRST_S, _WAITS_LONGEST_S = 0.1, 10.0
 _JITTER = 0.2
-_PULL_S = 2.0
-"""How long a pull waits; a message sent to the pull of a killed process waits for `ack_wait`."""
+_PULL_S = 1.0
+"""How long a pull waits; what is sent to the pull of a killed process waits for `ack_wait`."""
+_BEATS = 3
+"""So many signs of life within one `ack_wait`."""
+_FINISH_S = 15.0
 _REMEMBERED_MAX = 10_000
 
 
@@ -85,7 +89,7 @@ async def take(app: "App", delivery: Delivery) -> None:
     handlers = app.subscriptions.of(delivery.subject)
     if not handlers:
         raise NotYetError  # this version of the service cannot take it; a newer one will
-    within_s = app.topology.durables.ack_wait_s / 3
+    within_s = app.topology.durables.handle_within_s
     for one in handlers:
         try:
             event = one.kind.model_validate_json(delivery.body)
@@ -121,7 +125,8 @@ class Again(BaseMiddleware[Any, Any]):
         delivery = Delivery.of(msg)
         _current.set(delivery)
         try:
-            result = await call_next(msg)
+            with _AtWork(msg, self._app.topology.durables.ack_wait_s / _BEATS):
+                result = await call_next(msg)
         except HandlerException:
             raise
         except Exception as error:
@@ -164,6 +169,34 @@ class Again(BaseMiddleware[Any, Any]):
         if len(self._failures) > _REMEMBERED_MAX:
             self._failures.popitem(last=False)
         return failures
+
+
+class _AtWork:
+    """Tells the broker now and then that a slow handler lives, so that nobody else gets its event.
+
+    Costs one timer for a quick handler; thus `ack_wait` can be short, and a crash delays little.
+    """
+
+    def __init__(self, message: "StreamMessage[Any]", every_s: float) -> None:
+        self._message = message
+        self._every_s = every_s
+        self._task: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._every_s, self._begin)
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _begin(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._beat())
+
+    async def _beat(self) -> None:
+        while True:
+            await self._message.in_progress()  # type: ignore[attr-defined] # a NatsMessage
+            await asyncio.sleep(self._every_s)
 
 
 async def put_aside(app: "App", delivery: Delivery, reason: str, error: str) -> None:
@@ -209,7 +242,7 @@ def broker_of(app: "App", durables: Sequence[Durable], trust: ssl.SSLContext | N
         connect_timeout=2,
         ping_interval=10,
         max_outstanding_pings=2,
-        graceful_timeout=15.0,
+        graceful_timeout=_FINISH_S,
     )
 
     async def handle(_: bytes) -> None:
@@ -225,6 +258,29 @@ def broker_of(app: "App", durables: Sequence[Durable], trust: ssl.SSLContext | N
         )
         subscriber(handle)
     return broker
+
+
+async def stop_taking(broker: NatsBroker) -> None:
+    """Let the pulls under way end and what they bring be handled, then stop.
+
+    The library's own stop drops what a pull brings while it stops; it would wait for `ack_wait`.
+    """
+    parked: list[asyncio.Event] = []
+    for subscriber in broker.subscribers:
+        pull = getattr(subscriber, "subscription", None)
+        if pull is not None:
+            parked.append(asyncio.Event())
+            pull.fetch = partial(_park, parked[-1])
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_FINISH_S):
+            await asyncio.gather(*(event.wait() for event in parked))
+    await asyncio.gather(*(subscriber.stop() for subscriber in broker.subscribers))
+
+
+async def _park(parked: asyncio.Event, **_: Any) -> None:
+    """Take the place of the next pull: never ends, until the subscriber is stopped."""
+    parked.set()
+    await asyncio.Event().wait()
 
 
 async def _as_it_came(message: "StreamMessage[Any]") -> bytes:

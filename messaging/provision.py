@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _SMALL_BYTES = 64 << 20
 """Of a dead-letter stream and of a feed: full refuses the new, and their senders wait."""
 _TIMEOUT_S = 5.0
+_PARTNER_ACK_WAIT_S = 30
+"""How long a partner may take to store what it pulled before it is handed out again."""
 
 
 async def provision(
@@ -132,7 +134,7 @@ def _consumers(topology: Topology, partners: Iterable[str]) -> "list[tuple[str, 
                 name=partner,
                 deliver_policy=DeliverPolicy.ALL,
                 ack_policy=AckPolicy.EXPLICIT,
-                ack_wait=settings.ack_wait_s,
+                ack_wait=_PARTNER_ACK_WAIT_S,
                 max_deliver=-1,
                 max_ack_pending=settings.max_ack_pending,
             ),

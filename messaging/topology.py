@@ -34,6 +34,7 @@ class Durables(_Strict):
     """What all durable consumers have in common."""
 
     ack_wait_s: int
+    handle_within_s: int
     max_ack_pending: int
     batch: int
 

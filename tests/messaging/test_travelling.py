@@ -12,6 +12,7 @@ from support.small_services import an_episode, effects, takes, tell
 from contracts.referral import EpisodeReferred
 from messaging import consuming
 from messaging.errors import AwayError, NotYetError
+from messaging.provision import provision
 from messaging.schema import inbox, outbox
 from messaging.subscriptions import Subscriptions
 
@@ -327,3 +328,37 @@ async def test_a_service_that_starts_again_hears_at_once_what_was_told_meanwhile
 
     hearer = await small("scheduling", events=takes())
     await eventually(lambda: _done(hearer.app, 1), 5)
+
+
+async def test_a_slow_handler_that_lives_keeps_its_event(small, nats, monkeypatch):
+    monkeypatch.setattr(consuming, "_BEATS", 50)
+    short = nats.topology.durables.model_copy(update={"ack_wait_s": 1})
+    changed = nats.topology.model_copy(update={"durables": short})
+    await provision(nats.url, nats.seed("provisioner"), changed, [])
+    tried = []
+
+    async def slow(event) -> None:
+        tried.append(event.id)
+        await asyncio.sleep(2.5)
+
+    hearer = await small("scheduling", events=takes(before=slow))
+    await published(nats, an_episode(1))
+    await eventually(lambda: _done(hearer.app, 1), 10)
+    await hearer.at_rest()
+
+    assert tried == ["EV-1"]
+
+
+async def test_what_arrives_while_a_service_stops_is_not_held_up(small, nats):
+    hearer = await small("scheduling", events=takes())
+    settings = hearer.app.settings
+    stopping = asyncio.create_task(hearer.stop())
+    small.running.remove(hearer)
+    count = 0
+    while not stopping.done():
+        await published(nats, an_episode(count))
+        count += 1
+    await stopping
+
+    hearer = await small("scheduling", events=takes(), settings=settings)
+    await eventually(lambda: _done(hearer.app, count), 5)

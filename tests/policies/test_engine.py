@@ -1,0 +1,264 @@
+"""The engine answers one document to who holds the token, loads nothing else, and says what it loaded."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from homeward.engine import (
+    BrokenPoliciesError,
+    EngineMissingError,
+    build_bundle,
+    find_engine,
+    policy_digest,
+    server_command,
+)
+from tests.policies.conftest import POLICIES, decide_all
+from tests.policies.documents import a_document
+
+DECISION = "/v1/data/homeward/sharing/decision"
+
+
+@pytest.fixture
+def server(engine_kind: str, tmp_path: Path) -> Iterator[httpx.Client]:
+    build_bundle(POLICIES, tmp_path / "bundle")
+    token = tmp_path / "token"
+    token.write_text("a-secret-of-this-test\n")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = server_command(find_engine(), tmp_path / "bundle", port, token)
+    assert "a-secret-of-this-test" not in " ".join(command)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    headers = {"Authorization": "Bearer a-secret-of-this-test"}
+    url = f"http://127.0.0.1:{port}"
+    with httpx.Client(base_url=url, headers=headers, trust_env=False) as client:
+        until = time.monotonic() + 60
+        while time.monotonic() < until and process.poll() is None:
+            try:
+                client.get("/health")
+                break
+            except httpx.TransportError:
+                time.sleep(0.02)
+        yield client
+    process.kill()
+    process.wait()
+
+
+def test_health_is_for_everybody(server: httpx.Client) -> None:
+    answer = server.get("/health", headers={"Authorization": ""})
+
+    assert answer.status_code == 200
+
+
+def test_the_holder_of_the_token_gets_the_decision_with_the_digest(server: httpx.Client) -> None:
+    asked = {"provenance": "true", "strict-builtin-errors": "true"}
+    answer = server.post(DECISION, params=asked, json={"input": a_document()}).json()
+
+    assert answer["result"]["rule_ids"] == ["POL-03"]
+    (bundle,) = answer["provenance"]["bundles"].values()
+    assert bundle["revision"] == policy_digest(POLICIES)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", "/v1/policies/mine"),
+        ("DELETE", "/v1/policies/decision.rego"),
+        ("GET", "/v1/policies"),
+        ("PUT", "/v1/data/table"),
+        ("PATCH", "/v1/data/table"),
+        ("DELETE", "/v1/data/table"),
+        ("GET", "/v1/data"),
+        ("GET", DECISION),
+        ("POST", "/v1/data/homeward/sharing"),
+        ("POST", "/v1/data"),
+        ("POST", "/v1/query"),
+        ("POST", "/v1/compile"),
+        ("POST", "/"),
+        ("GET", "/metrics"),
+        ("GET", "/v1/config"),
+        ("POST", f"/v0/{DECISION}"),
+    ],
+)
+def test_nothing_else_is_answered(server: httpx.Client, method: str, path: str) -> None:
+    answer = server.request(method, path, json={"input": {}})
+
+    assert answer.status_code == 401
+
+
+def test_without_the_token_there_is_no_decision(server: httpx.Client) -> None:
+    for held in ("", "Bearer another", "Basic a-secret-of-this-test"):
+        answer = server.post(DECISION, json={"input": {}}, headers={"Authorization": held})
+        assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'x := http.send({"method": "GET", "url": "http://127.0.0.1"})',
+        "x := opa.runtime()",
+        "x := time.now_ns()",
+        'x := rand.intn("a", 5)',
+        'x := net.lookup_ip_addr("localhost")',
+        'x := trace("told")',
+        "x if print(input)",
+        'x := uuid.rfc4122("a")',
+        "x := f(1) with f as http.send\n\nf(y) := y",
+        'x if { every y in [1] { http.send({"url": "a"}).status_code == y } }',
+        'x := [a | a := http.send({"url": "b"})]',
+        "print(y) := y\n\nx := print(1)",
+        "x := time.parse_rfc3339_ns(input.now) with time.now_ns as 5",
+    ],
+)
+def test_a_built_in_that_is_not_allowed_keeps_policies_out(
+    engine_kind: str, line: str, tmp_path: Path
+) -> None:
+    drafts = tmp_path / "policies"
+    shutil.copytree(POLICIES, drafts)
+    (drafts / "draft.rego").write_text(f"package homeward.sharing\n\n{line}\n")
+
+    with pytest.raises(BrokenPoliciesError, match=r"draft\.rego"):
+        build_bundle(drafts, tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_a_row_that_stands_twice_keeps_policies_out(tmp_path: Path) -> None:
+    drafts = tmp_path / "policies"
+    shutil.copytree(POLICIES, drafts)
+    with (drafts / "table" / "police.yaml").open("a") as file:
+        file.write("POL-05: {paths: [{when: [always], transforms: []}]}\n")
+
+    with pytest.raises(BrokenPoliciesError, match="POL-05"):
+        build_bundle(drafts, tmp_path / "bundle")
+
+
+def test_the_digest_changes_with_any_rule_and_not_with_a_test(tmp_path: Path) -> None:
+    drafts = tmp_path / "policies"
+    shutil.copytree(POLICIES, drafts)
+    (drafts / "more_test.rego").write_text("package homeward.sharing_test\n")
+    assert policy_digest(drafts) == policy_digest(POLICIES)
+
+    with (drafts / "law.yaml").open("a") as file:
+        file.write("# seen\n")
+    assert policy_digest(drafts) != policy_digest(POLICIES)
+
+
+def test_a_row_not_yet_valid_opens_nothing(tmp_path: Path) -> None:
+    drafts = tmp_path / "policies"
+    shutil.copytree(POLICIES, drafts)
+    table = drafts / "table" / "police.yaml"
+    table.write_text(table.read_text().replace('"2014-01-01"', '"2027-01-01"'))
+
+    (answer,) = decide_all([a_document(agreement__status="agreed")], drafts)
+
+    assert answer["decision"] == "defer"
+
+
+def test_no_engine_is_said_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOMEWARD_OPA", "/nowhere/opa")
+
+    with pytest.raises(EngineMissingError, match="go install"):
+        find_engine()
+
+
+def run(*words: str, given: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    program = "from homeward.policy import app; app()"
+    return subprocess.run(
+        [sys.executable, "-c", program, *words],
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **env},
+    )
+
+
+def test_one_document_on_standard_input_is_decided(engine_kind: str) -> None:
+    done = run("eval", given=json.dumps(a_document()))
+
+    assert (done.returncode, json.loads(done.stdout)["rule_ids"]) == (0, ["POL-03"])
+
+
+def test_what_does_not_fit_is_refused_by_its_field_and_never_echoed(engine_kind: str) -> None:
+    done = run("eval", given=json.dumps(a_document(child__age="Marked Name")))
+
+    assert done.returncode == 2
+    assert json.loads(done.stderr) == {"error": {"field": "child.age", "code": "wrong_type"}}
+    assert "Marked" not in done.stdout + done.stderr
+
+
+def test_a_batch_goes_on_after_a_line_that_does_not_fit(engine_kind: str) -> None:
+    def without(name: str) -> dict[str, Any]:
+        return {key: value for key, value in a_document().items() if key != name}
+
+    lines = [
+        json.dumps(a_document()),
+        "{",
+        json.dumps(without("purpose")),
+        json.dumps(a_document(item__category="gossip")),
+        '{"age": NaN}',
+        json.dumps(a_document(child__host_la="\ud800")),
+        json.dumps(a_document(agreement__status="agreed")),
+    ]
+    done = run("eval", "--batch", given="\n".join(lines) + "\n")
+
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [a.get("error") for a in answers] == [
+        None,
+        {"field": "", "code": "malformed_json"},
+        {"field": "purpose", "code": "missing"},
+        {"field": "item.category", "code": "unknown_code"},
+        {"field": "", "code": "malformed_json"},
+        {"field": "", "code": "malformed_json"},
+        None,
+    ]
+    assert [answers[0]["decision"], answers[-1]["decision"]] == ["deny", "allow_redacted"]
+
+
+def test_raw_hands_over_what_does_not_fit(engine_kind: str) -> None:
+    done = run("eval", "--raw", given="[]")
+
+    assert (done.returncode, json.loads(done.stdout)["rule_ids"]) == (0, ["INCOMPLETE"])
+
+
+def test_the_policies_are_in_order(engine_kind: str) -> None:
+    checked, tested = run("check", given=""), run("test", given="")
+
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert tested.returncode == 0, tested.stderr
+
+
+def test_a_table_with_a_fault_is_not_in_order(tmp_path: Path) -> None:
+    drafts = tmp_path / "policies"
+    shutil.copytree(POLICIES, drafts)
+    table = drafts / "table" / "police.yaml"
+    table.write_text(table.read_text().replace("POL-03:", "POL-13:").replace("[G1]", "[G9]"))
+
+    done = run("check", "--policies", str(drafts), given="")
+
+    assert done.returncode == 1
+    assert "row POL-03 is missing" in done.stderr
+    assert "condition G9 is not known" in done.stderr
+
+
+def test_the_table_is_shown_with_all_its_rows() -> None:
+    done = run("table", "--json", given="")
+
+    assert len(json.loads(done.stdout)) == 79
+    assert "POL-03" in run("table", given="").stdout
+
+
+def test_without_any_engine_it_exits_75() -> None:
+    done = run("test", given="", HOMEWARD_OPA="/nowhere/opa")
+
+    assert done.returncode == 75

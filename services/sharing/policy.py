@@ -21,8 +21,8 @@ DEADLINE_S = 0.3
 """For the answer to one question, a retry included."""
 _BYTES_MAX = 65_536
 """An answer is about 1 kB; more than this is something else."""
-_AT_ONCE = 8
-"""Questions under way at a time; more only queue inside the engine and eat the deadline."""
+_AT_ONCE = 2
+"""Questions under way at a time: more only queue inside the engine and eat the deadline there."""
 _PATH = "/v1/data/homeward/sharing/decision"
 _PARAMS = {"strict-builtin-errors": "true", "provenance": "true"}
 """A built-in that fails would otherwise be merely undefined."""

@@ -11,9 +11,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
+from contracts.event import Event
 from contracts.sharing import ReleasePermitted
 from messaging.app import App
-from messaging.transaction import emit
 from services.sharing import ledger
 from services.sharing.domain.answer import told_first
 from services.sharing.domain.facts import SELF
@@ -41,6 +41,7 @@ async def keep_releases(
     *,
     now: datetime,
     notes: Notes,
+    events: list[Event],
 ) -> None:
     """Bring the releases of a child in line with its decisions.
 
@@ -65,7 +66,7 @@ async def keep_releases(
             session.add(stands)
             notes.append(("release", noted(stands, pair)))
         if stands is not None and pair.current.id in new:
-            await emit(session, _permitted(app, pair.current, stands, now))
+            events.append(_permitted(app, pair.current, stands, now))
         for row in _of_pair(rows, pair):
             if row.state in STOPPABLE and row is not stands:
                 stop(row, CANCELLED if stands is None else SUPERSEDED)

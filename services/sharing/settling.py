@@ -39,22 +39,28 @@ async def settle(app: App, proposal: Proposal) -> bool:
     """Record `proposal`; tell whether the child needs no further look. Raises EpochMovedError."""
     here, now = gate(app), app.clock.now()
     async with app.db.writing() as session:
+        # rows are written together, by the flushes below, and not one by one before each query
+        session.autoflush = False
         child = await locked(session, proposal.facts.child.id)
         if child is None or child.epoch != proposal.epoch:
             raise EpochMovedError
         new = await _still_open(session, proposal)
         notes: list[Note] = []
+        events: list[Event] = []
         if new:
             await _keep_snapshot(session, proposal, now)
-        decisions = await _record(app, session, proposal, new, now=now, notes=notes)
+        decisions = await _record(app, session, proposal, new, now=now, notes=notes, events=events)
         standing = {
             pair.current.id: pair.current
             for pair in proposal.pairs
             if pair.current is not None and pair.decided and pair.answer is None
         }
-        await keep_releases(app, session, proposal, decisions, now=now, notes=notes)
+        await keep_releases(app, session, proposal, decisions, now=now, notes=notes, events=events)
         held = await keep_tasks(app, session, proposal, {**standing, **decisions}, now)
         await page_if_urgent(app, session, proposal, held, now)
+        await session.flush()
+        for event in events:
+            await emit(session, event)
         await ledger.append_all(session, notes, now)
         child.dirty = not all(pair.answered for pair in proposal.pairs)
         wake(session, "delivery")
@@ -103,6 +109,7 @@ async def _record(
     *,
     now: datetime,
     notes: list[Note],
+    events: list[Event],
 ) -> dict[str, Decision]:
     """Write a decision for each new answer; the one before it is current no more."""
     new = list(new)
@@ -120,7 +127,7 @@ async def _record(
         pair.current = row
         notes.append(("decision", noted(row, pair.recipient.type)))
         if not answer_releases(row):
-            await emit(session, _told(app.ids.after, row, now))
+            events.append(_told(app.ids.after, row, now))
     await session.flush()
     return decisions
 

@@ -4,7 +4,7 @@ One task per child and owner for all holds, one per recipient and interview for 
 each closes by itself when nothing is left of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from datetime import time as time_of_day
@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from messaging.app import App
 from services.sharing.domain.birthdays import LONDON
 from services.sharing.domain.missing import missing
-from services.sharing.domain.releasing import TELL
+from services.sharing.domain.releasing import TELL, WAITING
+from services.sharing.domain.urgency import TELL_CHILD_WITHIN
 from services.sharing.parts import Gate, gate
 from services.sharing.proposal import Pair, Proposal
 from services.sharing.tables import Decision, Release, Task
@@ -59,18 +60,29 @@ async def keep_tasks(
         and pair.current.id in decisions
         and pair.current.decision == "defer"
     ]
+    found = await session.scalars(
+        select(Release).where(
+            Release.child_id == proposal.facts.child.id, Release.state.in_((TELL, WAITING))
+        )
+    )
+    releases = found.all()
     wanted = [
-        *_holds(gate(app), held),
+        *_holds(gate(app), held, [row for row in releases if row.state == WAITING]),
         *_to_verify(proposal, decisions, now),
-        *await _to_tell(session, proposal, now),
+        *_to_tell(proposal, [row for row in releases if row.state == TELL], now),
     ]
     undecided = any(not pair.decided for pair in proposal.pairs)
     await _bring_in_line(app, session, proposal, wanted, now, closing=not undecided)
     return held
 
 
-def _holds(here: Gate, held: list[tuple[Pair, Decision]]) -> list[Wanted]:
-    """Return one task per owner that lists everything missing, due with the first hold."""
+def _holds(
+    here: Gate, held: list[tuple[Pair, Decision]], waiting: Sequence[Release]
+) -> list[Wanted]:
+    """Return one task per owner that lists everything missing, due with the first hold.
+
+    That the child be told before a release goes is one more thing for the worker to judge.
+    """
     by_owner: dict[str, Wanted] = {}
     for pair, decision in held:
         to = decision.defer_to or {"owner": "dsl", "due_h": 4}
@@ -80,6 +92,12 @@ def _holds(here: Gate, held: list[tuple[Pair, Decision]]) -> list[Wanted]:
             task.missing.add(name)
             task.decision_ids.add(decision.id)
             task.due_at = min(task.due_at, due_at)
+    for row in waiting:
+        owner, due_at = here.data.owner_of("child_told"), row.permitted_at + TELL_CHILD_WITHIN
+        task = by_owner.setdefault(owner, Wanted("hold", owner, due_at))
+        task.missing.add("child_told")
+        task.release_ids.add(row.id)
+        task.due_at = min(task.due_at, due_at)
     return list(by_owner.values())
 
 
@@ -114,10 +132,8 @@ def _to_verify(
     ]
 
 
-async def _to_tell(session: AsyncSession, proposal: Proposal, now: datetime) -> list[Wanted]:
-    rows = await session.scalars(
-        select(Release).where(Release.child_id == proposal.facts.child.id, Release.state == TELL)
-    )
+def _to_tell(proposal: Proposal, rows: Sequence[Release], now: datetime) -> list[Wanted]:
+    """Return one task per recipient and interview for what a worker tells."""
     interviews = _interviews(proposal)
     by_key: dict[tuple[str, str], Wanted] = {}
     for row in rows:

@@ -35,14 +35,15 @@ async def page_if_urgent(
         frozenset(name for name, one in types.items() if one.urgent),
     )
     child_id = proposal.facts.child.id
-    if not waiting:
-        await acted(session, child_id, now)  # what was waited for has come
-        return
     pages = (
         await session.scalars(
             select(Page).where(Page.child_id == child_id, Page.code == URGENT_HOLD)
         )
     ).all()
+    if not waiting:
+        for page in pages:
+            page.acted_at = page.acted_at or now  # what was waited for has come
+        return
     if any(page.acted_at is None for page in pages):
         return
     if not waiting - {name for page in pages for name in page.about}:

@@ -24,10 +24,6 @@ sys.path.insert(0, str(Path(__file__).parent))  # `support_gate` is imported by 
 
 from support_gate import Case
 
-from messaging import bus
-
-if not hasattr(bus.Bus, "jetstream"):  # TEMPORARY
-    bus.Bus.jetstream = lambda self: self._js
 
 POLICIES = Path(__file__).parents[2] / "policies"
 

@@ -121,6 +121,9 @@ async def test_what_the_child_has_to_hear_first_waits_and_then_calls(a_gate):
 
     waiting = (await case.releases())["northshire-council", "IT-h"]
     assert waiting["state"] == "waiting_child_told"
+    (task,) = [t for t in await case.tasks("practitioner") if t["kind"] == "hold"]
+    assert "child_told" in task["missing"]
+    assert waiting["id"] in task["release_ids"]
     await case.clock(NOON + timedelta(minutes=61))
     assert [p["code"] for p in await pages(case)][-1] == "child_not_told"
 

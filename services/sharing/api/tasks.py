@@ -139,6 +139,8 @@ async def report_delivered(
                 row.state = move(row.state, DELIVERED) if _may_end(row.state) else row.state
             row.delivered_at, row.how, row.content = at, body.how, None
             await _close_told(session, row, now)
+        elif row.delivered_at is None:
+            row.delivered_at, row.how = at, body.how  # known by voice, and still on its way
         event = ReleaseDelivered(
             id=app.ids.after("EV", "told", row.id, at.isoformat(), body.how),
             occurred_at=at,

@@ -139,8 +139,8 @@ async def _stop_here(
         if row.state in STOPPABLE:
             stop(row, CANCELLED)
             cancelled.append(named)
-        elif row.state == DELIVERED and row.number is None:
-            told.append(named)
+        if row.number is None and (row.state == DELIVERED or row.delivered_at is not None):
+            told.append(named)  # by a worker, perhaps before it could go by feed
     return cancelled, told
 
 

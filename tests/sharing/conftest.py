@@ -24,7 +24,6 @@ sys.path.insert(0, str(Path(__file__).parent))  # `support_gate` is imported by 
 
 from support_gate import Case
 
-
 POLICIES = Path(__file__).parents[2] / "policies"
 
 

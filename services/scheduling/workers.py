@@ -27,9 +27,15 @@ async def put_worker(
     worker_id: WorkerId,
     body: WorkerBody,
     app: TheApp,
-    caller: Annotated[Caller, Depends(allow("manager", "ops"))],
+    caller: Annotated[Caller, Depends(allow("practitioner", "manager", "ops"))],
 ) -> WorkerAnswer:
-    """Record a worker under the `sub` of their tokens; replaces what was recorded."""
+    """Record a worker under the `sub` of their tokens; replaces what was recorded.
+
+    403 `worker.own_record` for a practitioner's own: nobody vouches for their own training or
+    takes back their own conflict (R08, R09).
+    """
+    if worker_id == caller.sub and not caller.has("manager", "ops"):
+        raise Problem(403, "worker.own_record")
     async with app.db.writing() as session:
         row = WorkerRow(
             id=worker_id, changed_by=caller.sub, changed_at=app.clock.now(), **body.model_dump()

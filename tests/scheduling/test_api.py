@@ -324,6 +324,16 @@ async def test_who_may_not_go_is_not_booked(case):
     await case.do("booking", "EP-1", TALK | {"asked_for_by_child": True})
 
 
+async def test_nobody_vouches_for_themselves(case):
+    body = {"name": "Name", "trained_until": "2030-01-01"}
+
+    own = await case.call("PUT", "/workers/W-1", body, sub="W-1")
+    other = await case.call("PUT", "/workers/W-2", body, sub="W-1")
+
+    assert (own.status_code, own.json()["code"]) == (403, "worker.own_record")
+    assert other.status_code == 200
+
+
 async def test_a_preference_holds_until_the_child_takes_it_back(case):
     await case.worker("W-1", "male")
     wants = {"preference": {"worker_gender": "female"}}
@@ -536,7 +546,7 @@ MAY = {
     ("GET", "/bookings/BK-1"): WORKERS,
     ("GET", "/workers"): WORKERS,
     ("GET", "/workers/W-1"): WORKERS,
-    ("PUT", "/workers/W-1"): {"manager", "ops"},
+    ("PUT", "/workers/W-1"): {"practitioner", "manager", "ops"},
 }
 ROLES = ("practitioner", "manager", "dsl", "dpo", "ig_lead", "ops", "partner", "service")
 

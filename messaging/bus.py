@@ -120,15 +120,24 @@ class Bus:
     async def _positions(self) -> list[Position]:
         return await asyncio.gather(*(self.durable(d.stream, d.name) for d in self._durables))
 
+    def jetstream(self) -> "JetStreamContext":
+        """Return the library's own context, for what has no method here. Raises AwayError.
+
+        Its errors are the library's; a context is good until the connection is lost for ever,
+        which it never is while the service runs.
+        """
+        if self._js is None or self._client is None or not self._client.is_connected:
+            raise AwayError("broker", "not_connected")
+        return self._js
+
     @asynccontextmanager
     async def _asking(self) -> AsyncIterator["JetStreamContext"]:
         """Turn every way in which the broker does not answer into AwayError."""
-        if self._js is None or self._client is None or not self._client.is_connected:
-            raise AwayError("broker", "not_connected")
+        js = self.jetstream()
         from nats.errors import Error  # noqa: PLC0415
 
         try:
-            yield self._js
+            yield js
         except (Error, OSError, TimeoutError) as error:
             raise AwayError("broker", type(error).__name__) from error
 

@@ -1,6 +1,6 @@
 """One transaction per event: the claim, the effect and what is told of it commit together."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -11,7 +11,7 @@ from contracts.event import Event
 from messaging.database import Database, wake
 from messaging.schema import inbox, outbox
 
-__all__ = ["AlreadyHandledError", "emit", "handling", "wake"]
+__all__ = ["AlreadyHandledError", "emit", "emit_all", "handling", "wake"]
 
 # made once: to build a statement anew each time costs as much as to run it
 _CLAIM_SQLITE = sqlite.insert(inbox).on_conflict_do_nothing()
@@ -43,12 +43,22 @@ async def handling(db: Database, event: Event, by: str) -> AsyncIterator[AsyncSe
 
 async def emit(session: AsyncSession, event: Event) -> None:
     """Tell the others `event` if, and only if, this transaction commits."""
-    values = {
-        "event_id": event.id,
-        "subject": event.subject,
-        "body": event.model_dump_json(),
-        "occurred_at": event.occurred_at,
-        "written_at": datetime.now(UTC),  # real time, as the broker's ages are
-    }
-    await session.execute(_TELL, values)
+    await emit_all(session, [event])
+
+
+async def emit_all(session: AsyncSession, events: Sequence[Event]) -> None:
+    """Tell several events, in this order; one statement, where each alone costs a millisecond."""
+    if not events:
+        return
+    rows = [
+        {
+            "event_id": event.id,
+            "subject": event.subject,
+            "body": event.model_dump_json(),
+            "occurred_at": event.occurred_at,
+            "written_at": datetime.now(UTC),  # real time, as the broker's ages are
+        }
+        for event in events
+    ]
+    await session.execute(_TELL, rows if len(rows) > 1 else rows[0])
     wake(session, "relay")

@@ -15,7 +15,7 @@ from messaging.app import service
 from messaging.database import Key, new_base
 from messaging.settings import Settings
 from messaging.subscriptions import Subscriptions
-from messaging.transaction import emit, handling
+from messaging.transaction import emit_all, handling
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 Base = new_base()
@@ -114,8 +114,7 @@ class Small:
 async def tell(app, *events) -> None:
     """Emit events in one transaction."""
     async with app.db.writing() as session:
-        for event in events:
-            await emit(session, event)
+        await emit_all(session, events)
 
 
 async def effects(app) -> list[str]:

@@ -1,5 +1,6 @@
 """Documents for tests: one valid case, single changes of it, and random ones."""
 
+# ruff: noqa: E501, S311 - seeded on purpose, so that a failure can be seen again
 from __future__ import annotations
 
 import copy
@@ -10,7 +11,34 @@ from tests.policies import reference as ref
 
 Doc = dict[str, Any]
 BOOLS = (True, False)
-TRUTHS = ["more_detrimental", "safety_critical", "la_lead", "factor_about_carer", "school_related", "panel_membership", "open_case", "clinically_relevant", "dsl_signoff", "other_child_at_risk", "panel_has_police_la", "police_no_objection", "la_agrees", "on_site_risk", "tracing_or_safety", "consensual_peer", "local_area_of_harm", "suspect_clinical", "telling_raises_risk", "open_missing", "sexual_health", "self_harm_plan", "safety_need", "quote_deidentified", "published", "would_prejudice_action"]
+TRUTHS = [
+    "more_detrimental",
+    "safety_critical",
+    "la_lead",
+    "factor_about_carer",
+    "school_related",
+    "panel_membership",
+    "open_case",
+    "clinically_relevant",
+    "dsl_signoff",
+    "other_child_at_risk",
+    "panel_has_police_la",
+    "police_no_objection",
+    "la_agrees",
+    "on_site_risk",
+    "tracing_or_safety",
+    "consensual_peer",
+    "local_area_of_harm",
+    "suspect_clinical",
+    "telling_raises_risk",
+    "open_missing",
+    "sexual_health",
+    "self_harm_plan",
+    "safety_need",
+    "quote_deidentified",
+    "published",
+    "would_prejudice_action",
+]
 WRONG: tuple[Any, ...] = (None, "?", 7, [], {}, True, "", -1, ["x"])
 
 

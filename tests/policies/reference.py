@@ -4,6 +4,7 @@ It shares nothing with `policies/`: the cells below are the sentences of section
 there, read by a small parser. Three values: True, False and None (unknown).
 """
 
+# ruff: noqa: E501, PLR0911, PLR0912, SIM102 - the cells stand as in the source; one case per sentence
 from __future__ import annotations
 
 import re
@@ -86,7 +87,19 @@ SCH: LO PT; LO; LO; LO; LO; LO; VI LO; ; LO; PT; ST
 HEA: LO; LO; LO; VI; LO; VI LO; VI LO; VI; LO; LO; ST
 COM: PT; ; ST; ST; ; ST; ST; ; ST; ST; ST
 """
-CATEGORIES = ["basic_outcome", "narrative", "push_pull", "whereabouts", "associates", "harm", "health", "contact_address", "safety_plan", "wishes", "aggregates"]
+CATEGORIES = [
+    "basic_outcome",
+    "narrative",
+    "push_pull",
+    "whereabouts",
+    "associates",
+    "harm",
+    "health",
+    "contact_address",
+    "safety_plan",
+    "wishes",
+    "aggregates",
+]
 PREFIX = {
     "police": "POL", "childrens_services": "CSC", "lscp_panel": "LSC", "lscp_strategic": "LSC",
     "carer_parent": "CAR", "carer_professional": "CAR", "school_dsl": "SCH", "health": "HEA",
@@ -99,7 +112,15 @@ ROLES = {
     "carer_professional": "foster_carer keyworker", "school_dsl": "dsl",
     "health": "named_clinician", "commissioner": "contract_team", "young_person": "self",
 }  # fmt: skip
-PURPOSES = ["locate_child", "prevent_harm", "investigate_crime", "care_and_support", "statutory_duty", "monitor_contract", "learn_lessons"]
+PURPOSES = [
+    "locate_child",
+    "prevent_harm",
+    "investigate_crime",
+    "care_and_support",
+    "statutory_duty",
+    "monitor_contract",
+    "learn_lessons",
+]
 LISTS = {
     "place_type": "own_home third_party_home public_place business school transport online",
     "person_age_band": "adult under_18",
@@ -108,8 +129,20 @@ LISTS = {
     "police_purpose": "prevention trigger_plan other",
     "urgency": "tonight routine",
 }
-TEXTS = ["necessity_reason", "summary_text", "care_need", "qa_dpia_ref", "pseudonym_key", "place_la"]
-ARRAYS = ["extract_ids", "plan_actions_for_police", "plan_actions_for_carer", "plan_actions_for_school"]
+TEXTS = [
+    "necessity_reason",
+    "summary_text",
+    "care_need",
+    "qa_dpia_ref",
+    "pseudonym_key",
+    "place_la",
+]
+ARRAYS = [
+    "extract_ids",
+    "plan_actions_for_police",
+    "plan_actions_for_carer",
+    "plan_actions_for_school",
+]
 SEATS = {
     "P": "lscp_panel",
     "S": "lscp_strategic",

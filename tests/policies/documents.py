@@ -1,6 +1,5 @@
 """Documents for tests: one valid case, single changes of it, and random ones."""
 
-# ruff: noqa: E501, S311 - seeded on purpose, so that a failure can be seen again
 from __future__ import annotations
 
 import copy

@@ -1,6 +1,6 @@
 """No field deleted, renamed, nulled, retyped or given an unknown code turns a refusal into a release."""
 
-# ruff: noqa: E501, S311 - seeded on purpose, so that a failure can be seen again
+# ruff: noqa: E501 - seeded on purpose, so that a failure can be seen again
 import copy
 import json
 import random

@@ -1,6 +1,5 @@
 """What must hold for every document, whatever it says."""
 
-# ruff: noqa: E501, S311 - seeded on purpose, so that a failure can be seen again
 import copy
 import random
 from typing import Any

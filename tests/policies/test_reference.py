@@ -1,6 +1,5 @@
 """The policies say what section 3.4 says: compared with a second reading of it."""
 
-# ruff: noqa: E501, S311 - seeded on purpose, so that a failure can be seen again
 import random
 from typing import Any
 

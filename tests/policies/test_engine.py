@@ -1,4 +1,4 @@
-"""The engine answers one document to who holds the token, loads nothing else, and says what it loaded."""
+"""One document for the holder of the token, nothing else loaded, and its digest said."""
 
 import json
 import os

@@ -117,6 +117,8 @@ def _clock(clock: ClockFound) -> dict[str, Any]:
 
 
 def _verdict(clock: ClockFound, used: timedelta) -> str:
+    if clock.clock == "forensic":
+        return f"told after {wording.span(used)}"
     if clock.met_at and clock.met_at <= clock.due_at:
         return f"met after {wording.span(used)}"
     if clock.met_at:
@@ -148,15 +150,16 @@ def _owner(owner: str) -> str:
 
 def _readable(case: CaseFound) -> list[dict[str, Any]]:
     labels = {item.item: item.label for item in case.items}
+    order = list(labels)
     shown = []
     for who in case.recipients:
+        read = case.readable.get(who.recipient, [])
         entries = [
             {
-                "title": labels.get(str(entry.get("item")))
-                or wording.CATEGORIES.get(str(entry.get("category")), ""),
+                "title": labels[entry["item"]],
                 "lines": _lines(entry.get("fields") or {}),
             }
-            for entry in case.readable.get(who.recipient, [])
+            for entry in sorted(read, key=lambda one: order.index(one["item"]))
         ]
         how = "Decrypted from their own feed" if who.by == "feed" else "Told by a worker"
         shown.append({"label": who.label, "how": how, "entries": entries})
@@ -182,7 +185,7 @@ def _plain(value: Any) -> str:
     if isinstance(value, Mapping):
         return "; ".join(f"{key.replace('_', ' ')}: {_plain(one)}" for key, one in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(_plain(one) for one in value)
+        return "; ".join(_plain(one) for one in value)
     if isinstance(value, datetime):
         return wording.day_and_time(value)
     text = str(value)

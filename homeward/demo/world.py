@@ -21,7 +21,7 @@ PEOPLE = {
 }
 """Role and name of everybody who acts in a case."""
 
-AT_REST_WITHIN_S = 30.0
+AT_REST_WITHIN_S = 90.0
 STILL_FOR = 2
 """Looks in a row that must find nothing pending: what one service ends, another begins."""
 
@@ -113,7 +113,7 @@ class World:
     async def rest(self) -> None:
         """Wait until no service has anything pending.
 
-        Raises `StepFailedError` naming what is still pending after half a minute.
+        Raises `StepFailedError` naming what is still pending after a minute and a half.
         """
         end = asyncio.get_running_loop().time() + AT_REST_WITHIN_S
         still = 0

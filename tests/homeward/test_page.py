@@ -4,7 +4,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from made_up import RECIPIENTS, a_demo
+from support.made_up_demo import RECIPIENTS, a_demo
 
 from homeward.demo import page, report
 

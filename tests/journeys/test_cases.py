@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from conftest import Played
+from support.demo import Played
 
 LA, POLICE, COMMISSIONER = (
     "northshire-childrens-services",
@@ -20,26 +20,26 @@ def elapsed(clock: dict[str, Any]) -> timedelta:
 
 
 @pytest.mark.parametrize(
-    ("case", "episode", "clock", "due", "after", "state"),
+    ("of", "due", "after", "state"),
     [
-        ("S1", "E1", "contact", "2026-11-29T09:15:00Z", (23, 35), "met"),
-        ("S1", "E1", "rhi", "2026-11-30T22:40:00Z", (65, 50), "met"),
-        ("S1", "E1", "follow_up_child", "2026-12-07T17:20:00Z", (166, 40), "met"),
-        ("S1", "E1", "follow_up_professional", "2026-12-07T17:20:00Z", (184, 40), "late"),
-        ("S4", "E1", "contact", "2026-10-06T09:00:00Z", (6, 20), "met"),
-        ("S4", "E1", "rhi", "2026-10-07T01:30:00Z", (61, 30), "met"),
-        ("S4", "E2", "contact", "2026-11-05T11:00:00Z", (6, 30), "met"),
-        ("S4", "E3", "contact", "2026-12-03T12:00:00Z", (22, 0), "met"),
-        ("S4", "E3", "rhi", "2026-12-05T06:00:00Z", (57, 30), "met"),
-        ("S5", "E1", "contact", "2026-10-12T17:00:00Z", (16, 30), "met"),
-        ("S5", "E1", "rhi", "2026-10-14T12:00:00Z", (69, 30), "met"),
-        ("S5", "E1", "forensic", "2026-10-17T22:30:00Z", None, "met"),
+        (("S1", "E1", "contact"), "2026-11-29T09:15:00Z", (23, 35), "met"),
+        (("S1", "E1", "rhi"), "2026-11-30T22:40:00Z", (65, 50), "met"),
+        (("S1", "E1", "follow_up_child"), "2026-12-07T17:20:00Z", (166, 40), "met"),
+        (("S1", "E1", "follow_up_professional"), "2026-12-07T17:20:00Z", (184, 40), "late"),
+        (("S4", "E1", "contact"), "2026-10-06T09:00:00Z", (6, 20), "met"),
+        (("S4", "E1", "rhi"), "2026-10-07T01:30:00Z", (61, 30), "met"),
+        (("S4", "E2", "contact"), "2026-11-05T11:00:00Z", (6, 30), "met"),
+        (("S4", "E3", "contact"), "2026-12-03T12:00:00Z", (22, 0), "met"),
+        (("S4", "E3", "rhi"), "2026-12-05T06:00:00Z", (57, 30), "met"),
+        (("S5", "E1", "contact"), "2026-10-12T17:00:00Z", (16, 30), "met"),
+        (("S5", "E1", "rhi"), "2026-10-14T12:00:00Z", (69, 30), "met"),
+        (("S5", "E1", "forensic"), "2026-10-17T22:30:00Z", None, "met"),
     ],
 )
 def test_clocks_count_elapsed_time(
-    played: Played, case: str, episode: str, clock: str, due: str, after: Any, state: str
+    played: Played, of: tuple[str, ...], due: str, after: Any, state: str
 ):
-    found = played.clock(case, episode, clock)
+    found = played.clock(*of)
 
     assert datetime.fromisoformat(found["due_at"]) == datetime.fromisoformat(due)
     assert found["state"] == state
@@ -213,5 +213,17 @@ def test_the_page_and_the_ledger_lie_in_the_home(played: Played):
     assert "Ledger: right" in played.said
 
 
-def test_the_demo_leaves_nothing_running(played: Played):
-    assert played.home.state()["parts"] == {}
+@pytest.mark.parametrize(
+    ("case", "sentence"),
+    [
+        ("S1", "After the talk the worker has one task to judge, and the safeguarding lead one."),
+        ("S1", "The follow-up with the social worker escalates at 17:20:01 and not before."),
+        ("S4", "Three in 30 days stays silent, three in 90 days fires on the third episode."),
+        ("S5", "The safeguarding lead is alerted once by 11:42, before anything was judged."),
+        ("S5", "As she judged in time, the manager on call is not."),
+    ],
+)
+def test_people_are_asked_once_and_in_time(played: Played, case: str, sentence: str):
+    (found,) = [c for c in played.results[case]["checks"] if c["sentence"] == sentence]
+
+    assert found["held"]

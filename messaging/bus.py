@@ -36,20 +36,6 @@ class Stored:
     duplicate: bool
 
 
-@dataclass(frozen=True)
-class Position:
-    """How far a durable consumer has come, in numbers of its stream."""
-
-    delivered: int
-    """The highest number handed out; what lies above has never left."""
-    acked: int
-    """Up to here everything is acknowledged."""
-    waiting: int
-    """How many have not been handed out."""
-    in_flight: int
-    """How many were handed out and are not acknowledged."""
-
-
 class Bus:
     """One service's connection; it looks after itself for as long as `keep` runs."""
 
@@ -73,37 +59,11 @@ class Bus:
             )
         return Stored(ack.stream, ack.seq, bool(ack.duplicate))
 
-    async def durable(self, stream: str, name: str) -> Position:
-        """Return how far a durable has come. Raises AwayError, also where it does not exist."""
+    async def _position(self, stream: str, name: str) -> int:
+        """Return how many events wait at a durable or are out. Raises AwayError."""
         async with self._asking() as js:
             info = await js.consumer_info(stream, name, timeout=_TIMEOUT_S)
-        return Position(
-            delivered=_number(info.delivered),
-            acked=_number(info.ack_floor),
-            waiting=info.num_pending or 0,
-            in_flight=info.num_ack_pending or 0,
-        )
-
-    async def holds(self, stream: str, seq: int) -> bool:
-        """Tell whether a message still lies in a stream: neither acknowledged nor erased."""
-        from nats.js.errors import NotFoundError  # noqa: PLC0415 - loaded with the broker
-
-        async with self._asking() as js:
-            try:
-                await js.get_msg(stream, seq)
-            except NotFoundError:
-                return False
-        return True
-
-    async def erase(self, stream: str, seq: int) -> bool:
-        """Overwrite a message in a stream; False where there was none. Raises AwayError."""
-        from nats.js.errors import BadRequestError, NotFoundError  # noqa: PLC0415
-
-        async with self._asking() as js:
-            try:
-                return bool(await js.delete_msg(stream, seq))
-            except (NotFoundError, BadRequestError):
-                return False
+        return (info.num_pending or 0) + (info.num_ack_pending or 0)
 
     async def ready(self) -> None:
         """Prove round trips: to the server, and to each durable. Raises AwayError."""
@@ -115,10 +75,10 @@ class Bus:
 
     async def unhandled(self) -> int:
         """Return how many events wait for this service or are being handled. Raises AwayError."""
-        return sum(p.waiting + p.in_flight for p in await self._positions())
+        return sum(await self._positions())
 
-    async def _positions(self) -> list[Position]:
-        return await asyncio.gather(*(self.durable(d.stream, d.name) for d in self._durables))
+    async def _positions(self) -> list[int]:
+        return await asyncio.gather(*(self._position(d.stream, d.name) for d in self._durables))
 
     def jetstream(self) -> "JetStreamContext":
         """Return the library's own context, for what has no method here. Raises AwayError.
@@ -191,10 +151,6 @@ class Bus:
             await self._broker.stop()
         elif self._client is not None:
             await self._client.close()
-
-
-def _number(position: Any) -> int:
-    return int(position.stream_seq) if position is not None else 0
 
 
 def _trust(settings: Any) -> ssl.SSLContext | None:

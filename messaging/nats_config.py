@@ -12,13 +12,7 @@ import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from messaging.topology import (
-    Durable,
-    Topology,
-    dead_stream,
-    event_stream,
-    feed_stream,
-)
+from messaging.topology import Durable, Topology, feed_stream
 
 CORE = "CORE"
 API_PREFIX = "JSC.API"
@@ -215,15 +209,6 @@ def _account(
         yield _import(subject)
     yield "    ]"
     yield "  }"
-
-
-def streams_of(topology: Topology) -> tuple[str, ...]:
-    """Return the streams that exist whatever partners there are."""
-    return tuple(
-        stream
-        for service in sorted(topology.services)
-        for stream in (event_stream(service), dead_stream(service))
-    )
 
 
 async def reload(pid: int) -> None:

@@ -103,10 +103,6 @@ class Topology(_Strict):
         """Tell whether there is an edge `caller` -> `target`."""
         return caller in self.services and target in self.services[caller].calls
 
-    def callers_of(self, target: str) -> tuple[str, ...]:
-        """Return the services with an edge to `target`."""
-        return tuple(name for name in sorted(self.services) if self.may_call(name, target))
-
     @property
     def feeder(self) -> str | None:
         """Return the service that publishes to partners' feeds."""

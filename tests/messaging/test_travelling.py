@@ -5,7 +5,9 @@ import shutil
 import time
 from itertools import pairwise
 
+import pytest
 from sqlalchemy import select, update
+from support import postgres
 from support.running import eventually
 from support.small_services import an_episode, effects, takes, tell
 
@@ -113,8 +115,6 @@ async def test_a_relay_that_dies_before_marking_sends_again_without_a_second_eff
 
 
 async def test_a_row_committed_late_with_a_lower_number_is_sent(small, postgres_url, nats):
-    from support import postgres
-
     url = postgres.new_database(postgres_url)
     teller = await small("referral", settings=small.settings("referral", database_url=url))
     hearer = await small("scheduling", events=takes())
@@ -362,3 +362,28 @@ async def test_what_arrives_while_a_service_stops_is_not_held_up(small, nats):
 
     hearer = await small("scheduling", events=takes(), settings=settings)
     await eventually(lambda: _done(hearer.app, count), 5)
+
+
+async def test_a_postgres_that_goes_away_makes_events_wait_not_die(small, nats, monkeypatch):
+    monkeypatch.setattr(consuming, "FAILURES_MAX", 2)
+    monkeypatch.setattr(consuming, "_FAILED_FIRST_S", 0.05)
+    try:
+        with postgres.own() as server:
+            url = postgres.new_database(server.url)
+            settings = small.settings("scheduling", database_url=url)
+            hearer = await small("scheduling", events=takes(), settings=settings)
+            await published(nats, an_episode(1))
+            await eventually(lambda: _done(hearer.app, 1))
+            server.stop()
+            for number in range(2, 12):
+                await published(nats, an_episode(number))
+            await asyncio.sleep(1.5)
+            assert (await hearer._client.get("/health")).status_code == 200
+            assert (await hearer._client.get("/ready")).status_code == 503
+            server.start()
+            await eventually(lambda: _done(hearer.app, 11), 20)
+            assert await dead_letters(nats, "scheduling") == []
+            await hearer.stop()
+            small.running.remove(hearer)
+    except postgres.NoPostgresError as reason:
+        pytest.skip(f"no Postgres: {reason}")

@@ -1,8 +1,14 @@
-"""Runs a coroutine beside the test's own loop, for fixtures that outlive one test."""
+"""Work beside the test's own loop, and programs that must not outlive the test run."""
 
 import asyncio
+import ctypes
+import signal
+import sys
 import threading
 from collections.abc import Coroutine
+
+_LIBC = ctypes.CDLL(None)
+"""Loaded before any fork: in the child nothing may be loaded or locked."""
 
 
 def run(work: Coroutine) -> None:
@@ -20,3 +26,9 @@ def run(work: Coroutine) -> None:
     thread.join()
     if failed:
         raise failed[0]
+
+
+def end_with_us() -> None:
+    """Ask the kernel, in a child before it becomes another program, to end it when we end."""
+    if sys.platform == "linux":
+        _LIBC.prctl(1, signal.SIGINT)  # PR_SET_PDEATHSIG

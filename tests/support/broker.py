@@ -11,6 +11,7 @@ from pathlib import Path
 
 import nats
 import nkeys
+from support.apart import end_with_us
 
 from messaging.nats_config import inbox_of, reload, render
 from messaging.provision import provision
@@ -73,7 +74,10 @@ class Broker:
         self.configure()
         with (self.directory / "nats.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [SERVER, "-c", self.directory / "nats.conf"], stderr=log, stdout=log
+                [SERVER, "-c", self.directory / "nats.conf"],
+                stderr=log,
+                stdout=log,
+                preexec_fn=end_with_us,  # noqa: PLW1509 - it only asks the kernel
             )
         until = time.monotonic() + 10
         while socket.socket().connect_ex(("127.0.0.1", self.port)):

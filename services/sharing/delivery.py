@@ -1,10 +1,13 @@
 """From a permitted release to a partner's feed: claim a number, seal, publish, in strict order."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import Select, func, not_, select
+from sqlalchemy import Select, func, not_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import feed
@@ -14,10 +17,10 @@ from messaging.database import lock
 from messaging.edge import NotFoundThereError, RefusedThereError
 from messaging.errors import AwayError
 from messaging.telemetry import get_logger
-from messaging.transaction import emit
+from messaging.transaction import emit_all
 from services.sharing import ledger
-from services.sharing.feeds import Feeds, MovedOnError, jetstream_of
-from services.sharing.outlet import Outlet, accounted, moved_on, reconsider, stands
+from services.sharing.feeds import Feeds, MovedOnError
+from services.sharing.outlet import Outlet, moved_on, reconsider, stands
 from services.sharing.receipts import receipts_due
 from services.sharing.sealing import (
     Keys,
@@ -59,6 +62,8 @@ BATCH = 16
 SAFETY_S = 1.0
 TRIES = 20
 """How often in a row others may get in between before this round is left to the next one."""
+LOOK_AGAIN_S = 0.1
+"""How old the check of a batch may be when the next of it is published; then it is made anew."""
 SEALED_BYTES_MAX = 900_000
 """The broker takes messages of a mebibyte; a larger one would stand in the way of all after it."""
 
@@ -72,7 +77,7 @@ async def set_up(app: App) -> Outlet:
     keys = Keys.read(
         settings.signing_key, settings.id_key, settings.pseudonym_key, settings.feed_issuer
     )
-    outlet = Outlet(app, keys, Feeds(lambda: jetstream_of(app)))
+    outlet = Outlet(app, keys, Feeds(app.bus.jetstream))
     app.state["outlet"] = outlet
     return outlet
 
@@ -117,15 +122,17 @@ async def _drain(outlet: Outlet, partner: str) -> None:
     async with outlet.delivering(partner):
         while in_vain < TRIES:
             numbered = await _numbered(outlet.app, partner)
-            for release in numbered:
-                in_vain += 1
-                if release.state == WITHDRAWN:
-                    await resolve(outlet, release.id)
-                elif not await _send(outlet, release):
-                    break  # the next ones have to be looked at again
-                in_vain = 0
-            if not numbered and not await _claim(outlet, partner):
-                return
+            in_vain += 1
+            if not numbered:
+                if not await _claim(outlet, partner):
+                    return
+            elif numbered[0].state == WITHDRAWN:
+                await resolve(outlet, numbered[0].id)
+            else:
+                claimed = list(takewhile(lambda release: release.state == CLAIMED, numbered))
+                if not await _send(outlet, partner, claimed):
+                    continue  # others were there: all of it has to be looked at again
+            in_vain = 0
 
 
 async def _numbered(app: App, partner: str) -> Sequence[Release]:
@@ -231,17 +238,18 @@ async def _claim_in(
         select(Release.id).where(_has_number(name)).limit(1)
     ):
         return 0  # another relay has been here: what it numbered goes first
-    children = {
-        child_id: await lock(session, Child, child_id)
-        for child_id in sorted({child_id for _, child_id, _ in ready})
-    }
+    children = await _locked(session, Child, {child_id for _, child_id, _ in ready})
+    releases = await _locked(session, Release, {release_id for release_id, _, _ in ready})
+    keys = {(release.child_id, release.recipient) for release in releases.values()}
+    chosen = select(Recipient).where(tuple_(Recipient.child_id, Recipient.key).in_(keys))
+    recipients = {(r.child_id, r.key): r for r in await session.scalars(chosen)}
     claimed, now = 0, outlet.app.clock.now()
     for release_id, child_id, told in ready:
-        release = await lock(session, Release, release_id)
-        child = children[child_id]
+        release, child = releases.get(release_id), children.get(child_id)
         if release is None or child is None or release.state != QUEUED:
             continue
-        if not await stands(session, outlet.app, release, child):
+        recipient = recipients.get((child_id, release.recipient))
+        if not stands(outlet.app, release, child, recipient):
             reconsider(session, child)
             continue
         try:
@@ -267,76 +275,138 @@ async def _claim_in(
     return claimed
 
 
+async def _locked(session: AsyncSession, row: Any, ids: Iterable[str]) -> dict[str, Any]:
+    """Return rows by their ids as they stand now, locked in the order of the ids."""
+    chosen = select(row).where(row.id.in_(sorted(ids))).order_by(row.id).with_for_update()
+    found = await session.scalars(chosen.execution_options(populate_existing=True))
+    return {one.id: one for one in found}
+
+
 # Send
 
 
-async def _send(outlet: Outlet, claimed: Release) -> bool:
-    """Publish a claimed release and mark it sent; return False where something else was going on.
+async def _send(outlet: Outlet, partner: str, claimed: Sequence[Release]) -> bool:
+    """Publish claimed releases and mark them sent; return False where nothing was done.
 
     The same id, number and bytes on every try. Nothing is published once the child's epoch or the
     policy has moved on: the number becomes a void, and the child is decided again.
     """
-    await outlet.pause("claimed", claimed.id)
-    partner = str(claimed.partner_key)
-    # Read before the check: a void that takes our place after it makes the broker refuse us.
-    after = await outlet.known_end(partner)
-    async with outlet.app.db.reading() as session:
-        release = await session.get(Release, claimed.id)
-        child = await session.get(Child, claimed.child_id)
-        if release is None or child is None or release.state != CLAIMED or not release.sealed:
-            return False
-        still = await stands(session, outlet.app, release, child)
-    if release.stream_seq is not None:
-        return await _mark_sent(outlet, release, release.stream_seq)  # a lost answer, found again
-    if not still:
-        await give_up(outlet.app, release.id)
-        await resolve(outlet, release.id)
-        return True
-    await outlet.pause("checked", release.id)
-    event = envelope(
+    for release in claimed:
+        await outlet.pause("claimed", release.id)
+    looked_at = time.monotonic()
+    start, seen = await _look(outlet.app, partner, [release.id for release in claimed])
+    sent: list[tuple[Release, int]] = []
+    end = start
+    try:
+        for release in claimed:
+            state, stream_seq, moved = seen.get(release.id, (None, None, True))
+            if state != CLAIMED or (sent and time.monotonic() - looked_at > LOOK_AGAIN_S):
+                break
+            if stream_seq is not None:
+                sent.append((release, stream_seq))  # its answer was lost, and it was found again
+                continue
+            if moved:
+                if not sent:
+                    await give_up(outlet.app, release.id)
+                    await resolve(outlet, release.id)
+                    return True
+                break
+            await outlet.pause("checked", release.id)
+            put = await outlet.feeds.put(
+                partner, "release", _event(outlet, release), msg_id=release.id, after=end
+            )
+            await outlet.pause("published", release.id)
+            sent.append((release, put.seq))
+            end = put.seq if put.seq == end + 1 else end
+    except MovedOnError:
+        await outlet.catch_up(partner)
+    finally:
+        if sent:
+            await _mark_sent(outlet, partner, (start, end), sent)
+    return bool(sent)
+
+
+async def _look(
+    app: App, partner: str, ids: Sequence[str]
+) -> tuple[int, dict[str, tuple[str, int | None, bool]]]:
+    """Return where the stream ends as far as we know, and of each release: state, place, moved on.
+
+    In one statement: a void that takes a release's place later makes the stream end elsewhere, and
+    the broker then refuses the release.
+    """
+    chosen = (
+        select(Release.id, Release.state, Release.stream_seq, moved_on(app), Partner.stream_seq)
+        .join(Partner, Partner.key == Release.partner_key)
+        .join(Child, Child.id == Release.child_id)
+        .join(
+            Recipient,
+            (Recipient.child_id == Release.child_id) & (Recipient.key == Release.recipient),
+        )
+        .where(Release.partner_key == partner, Release.id.in_(ids))
+    )
+    async with app.db.reading() as session:
+        rows = (await session.execute(chosen)).all()
+    return (
+        int(rows[0][4]) if rows else 0,
+        {str(row[0]): (str(row[1]), row[2], bool(row[3])) for row in rows},
+    )
+
+
+def _event(outlet: Outlet, release: Release) -> bytes:
+    return envelope(
         feed.RELEASE,
-        release.sealed.decode(),
+        (release.sealed or b"").decode(),
         event_id=release.id,
         release_id=release.id,
         number=int(release.number or 0),
         at=release.claimed_at or release.permitted_at,
         source=outlet.source,
     )
-    try:
-        put = await outlet.feeds.put(partner, "release", event, msg_id=release.id, after=after)
-    except MovedOnError:
-        await outlet.catch_up(partner)
-        return False
-    await outlet.pause("published", release.id)
-    return await _mark_sent(outlet, release, put.seq)
 
 
-async def _mark_sent(outlet: Outlet, release: Release, seq: int) -> bool:
+async def _mark_sent(
+    outlet: Outlet, partner: str, accounted: tuple[int, int], sent: Sequence[tuple[Release, int]]
+) -> None:
+    """Write down what was published, but for what was taken back meanwhile.
+
+    Whoever takes it back finds it in the stream. `accounted`: of the stream, all after the first
+    and up to the second sequence are these.
+    """
     app, now = outlet.app, outlet.app.clock.now()
+    start, end = accounted
     async with app.db.writing() as session:
-        await lock(session, Partner, release.partner_key)
-        await accounted(session, str(release.partner_key), seq)
-        found = await lock(session, Release, release.id)
-        if found is None or found.state != CLAIMED:
-            return False  # taken back meanwhile; whoever takes it back finds it in the stream
-        told = found.how is not None
-        found.state, found.stream_seq, found.sent_at, found.how = SENT, seq, now, "feed"
-        event = ReleaseDelivered(
-            id=app.ids.after("EV", ReleaseDelivered.subject, release.id),
-            occurred_at=now,
-            release_id=release.id,
-            child_id=release.child_id,
-            recipient=release.recipient,
-            how="feed",
-            number=release.number,
+        await lock(session, Partner, partner)
+        known = update(Partner).where(
+            Partner.key == partner, Partner.stream_seq >= start, Partner.stream_seq < end
         )
-        if not told:  # else it is sent once more, after a loss
-            await emit(session, event)
-        entry = {
-            "release_id": release.id,
-            "recipient": release.recipient,
-            "number": release.number,
-            "sealed_digest": sha256(release.sealed or b""),
-        }
-        await ledger.append(session, "delivered", entry, now)
-    return True
+        await session.execute(known.values(stream_seq=end))
+        found = await _locked(session, Release, [release.id for release, _ in sent])
+        events, entries = [], []
+        for release, seq in sent:
+            row = found[release.id]
+            if row.state != CLAIMED:
+                continue
+            if row.how is None:  # else it was sent once more, after a loss, and is told already
+                events.append(_delivered(app, release, now))
+            row.state, row.stream_seq, row.sent_at, row.how = SENT, seq, now, "feed"
+            entry = {
+                "release_id": release.id,
+                "recipient": release.recipient,
+                "number": release.number,
+                "sealed_digest": sha256(release.sealed or b""),
+            }
+            entries.append(("delivered", entry))
+        await emit_all(session, events)
+        await ledger.append_all(session, entries, now)
+
+
+def _delivered(app: App, release: Release, now: datetime) -> ReleaseDelivered:
+    return ReleaseDelivered(
+        id=app.ids.after("EV", ReleaseDelivered.subject, release.id),
+        occurred_at=now,
+        release_id=release.id,
+        child_id=release.child_id,
+        recipient=release.recipient,
+        how="feed",
+        number=release.number,
+    )

@@ -11,7 +11,6 @@ from nats.js import JetStreamContext
 from nats.js.api import Header
 from nats.js.errors import APIError, NotFoundError
 
-from messaging.app import App
 from messaging.errors import AwayError
 from messaging.topology import feed_stream
 
@@ -19,7 +18,8 @@ TIMEOUT_S = 5.0
 """The library's default of 0.5 s gives up on a broker that syncs to a busy disk."""
 
 _WRONG_LAST_SEQUENCE = 10071
-_NO_MESSAGE = 10037
+_NOT_DELETED = {10037, 10057}
+"""No such message; deletion failed, which is also said of one acknowledged a moment ago."""
 
 
 class MovedOnError(Exception):
@@ -132,17 +132,11 @@ class Feeds:
             try:
                 return await self._jetstream().delete_msg(feed_stream(partner), seq)
             except APIError as error:
-                if isinstance(error, NotFoundError) or error.err_code == _NO_MESSAGE:
-                    return False
-                raise
-
-
-def jetstream_of(app: App) -> JetStreamContext:
-    """Return JetStream over the service's own connection. Raises AwayError where there is none."""
-    context: JetStreamContext | None = app.bus._js  # the bus has no word for conditions
-    if context is None:
-        raise AwayError("broker", "not_connected")
-    return context
+                if error.err_code not in _NOT_DELETED:
+                    raise
+                if await self.message(partner, seq) is not None:
+                    raise  # it lies there still: nobody may take it for erased
+                return False
 
 
 def _moment(value: object) -> datetime | None:

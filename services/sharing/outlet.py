@@ -127,9 +127,8 @@ async def accounted(session: AsyncSession, partner: str, seq: int) -> None:
     await session.execute(one_more.values(stream_seq=seq))
 
 
-async def stands(session: AsyncSession, app: App, release: Release, child: Child) -> bool:
+def stands(app: App, release: Release, child: Child, recipient: Recipient | None) -> bool:
     """Tell whether everything that `release` was decided on is as it was."""
-    recipient = await session.get(Recipient, (release.child_id, release.recipient))
     return (
         release.epoch == child.epoch
         and recipient is not None

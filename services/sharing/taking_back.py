@@ -182,7 +182,8 @@ async def _erase(outlet: Outlet, release: Release) -> str:
     if before.delivered >= seq:
         return await _end(outlet, release, SENT)
     await outlet.pause("unread", release.id)
-    await outlet.feeds.erase(partner, seq)
+    if not await outlet.feeds.erase(partner, seq):
+        return await _end(outlet, release, SENT)  # acknowledged a moment ago
     unread = await _was_unread(outlet, partner, there)
     await _put_void_after(outlet, release)
     return await _end(outlet, release, ERASED if unread else SENT)

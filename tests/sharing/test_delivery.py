@@ -648,7 +648,7 @@ async def races(world, count, seed):
     Returns releases that the partner could read but that the answer did not name, how the others
     ended, and how many were read.
     """
-    chance = random.Random(seed)  # noqa: S311 - chance, not a secret
+    chance = random.Random(seed)
     read: set[str] = set()
     over = asyncio.Event()
     subscription = await world.reader.pull_subscribe_bind(world.partner, f"FEED_{world.partner}")
@@ -712,9 +712,10 @@ async def read_in_between(world):
     await world.permit(1)
     await world.deliver()
     read = []
+    subscription = await world.reader.pull_subscribe_bind(world.partner, f"FEED_{world.partner}")
 
     async def partner_reads(_):
-        read.extend(event["subject"] for event in await world.read(1))
+        read.extend(json.loads(m.data)["subject"] for m in await subscription.fetch(1))
 
     world.pause_at("unread", partner_reads)
     taken = await world.withdraw()
@@ -726,6 +727,20 @@ async def test_what_is_read_between_looking_and_erasing_is_named(world):
 
     assert read == ["R-001"] == [t.release_id for t in taken.left]
     assert taken.erased == []
+
+
+async def test_what_is_read_and_acknowledged_in_between_is_named(world):
+    await world.permit(1)
+    await world.deliver()
+
+    async def partner_reads(_):
+        await world.read(1)
+
+    world.pause_at("unread", partner_reads)
+    taken = await world.withdraw()
+
+    assert [t.number for t in taken.left] == [1]
+    assert await world.state_of() == "sent"
 
 
 async def test_a_naive_withdrawal_that_only_looks_first_is_caught(world, monkeypatch):

@@ -24,7 +24,9 @@ READY_WITHIN_S = 90.0
 """A slow machine under load takes some ten seconds; beyond this something is wrong."""
 GIVE_UP_AFTER = 3
 """A part that ended this often before everything was ready will not come up by itself."""
-STOP_WITHIN_S = 10.0
+STOP_WITHIN_S = 25.0
+LOOK_S = 30.0
+"""How often it is looked whether tokens are old."""
 
 Say = Callable[[str], None]
 
@@ -185,9 +187,16 @@ class Supervisor:
         return int(self._state["parts"].get(name, {}).get("restarts", 0))
 
     async def _reissue_tokens(self) -> None:
+        """Make new tokens long before the old ones end, by the clock on the wall.
+
+        A machine that slept for a day would otherwise wake up with tokens that had ended.
+        """
+        issued = time.time()
         while True:
-            await asyncio.sleep(EDGE_TTL_S / 2)
-            self.home.issue_edge_tokens(broker.http_edges())
+            await asyncio.sleep(LOOK_S)
+            if time.time() - issued > EDGE_TTL_S / 2:
+                self.home.issue_edge_tokens(broker.http_edges())
+                issued = time.time()
 
     async def _stop_all(self) -> None:
         """End the services before what they depend on, each gently and then for good."""

@@ -68,7 +68,7 @@ def stop(home: Home) -> bool:
     """Stop the supervisor of `home`, then what a killed one left over; tell whether any ran."""
     kept = _keeper(home) is not None
     if kept:
-        processes.stop(home.state()["supervisor"], grace_s=30.0)
+        processes.stop(home.state()["supervisor"], grace_s=60.0)
     left = supervisor.stop_left_over(home, lambda text: print(text, file=sys.stderr))
     return kept or bool(left)
 

@@ -59,6 +59,7 @@ async def at_case(world: World, case: Case) -> CaseFound:
             for one in latest.values()
             if one["item_id"] in shown
         ],
+        history=[_decision(one, episodes.get(one["episode_id"], "")) for one in decisions],
         releases=releases,
         readable=_told_by_worker(world.of(case.key).notes.get("told", {}), releases),
         tasks=[

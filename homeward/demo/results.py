@@ -95,6 +95,9 @@ class CaseFound(BaseModel):
     items: list[ItemFound] = []
     recipients: list[RecipientFound] = []
     decisions: list[DecisionFound] = []
+    """The last one for each item and recipient."""
+    history: list[DecisionFound] = []
+    """All of them, in order of time."""
     releases: list[ReleaseFound] = []
     readable: dict[str, list[dict[str, Any]]] = {}
     """What each recipient could decrypt from their feed, or was told by a worker."""

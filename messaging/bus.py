@@ -2,8 +2,9 @@
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ _TIMEOUT_S = 5.0
 _ROUND_TRIP_S = 2.0
 _WATCH_S = 2.0
 _RETRY_S = 0.5
+_GIVE_UP_S = 5.0
+"""So long without a connection, and a new one is made rather than waited for."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,7 @@ class Bus:
     def jetstream(self) -> "JetStreamContext":
         """Return the library's own context, for what has no method here. Raises AwayError.
 
-        Its errors are the library's; a context is good until the connection is lost for ever,
-        which it never is while the service runs.
+        Its errors are the library's. Ask again for each use: the connection may be a new one.
         """
         if self._js is None or self._client is None or not self._client.is_connected:
             raise AwayError("broker", "not_connected")
@@ -109,16 +111,23 @@ class Bus:
         """
         from messaging.consuming import broker_of  # noqa: PLC0415 - slow to import
 
+        await self._forget()
         self._broker = broker_of(self._app, self._durables, _trust(self._app.settings))
+        tries = 0
         while self._client is None:
             try:
                 self._client = await self._broker.connect()
             except Exception as error:
-                log.warning("broker.away", error=type(error).__name__)
+                tries += 1
+                if tries & (tries - 1) == 0:  # 1, 2, 4, 8, … or the log would drown
+                    log.warning("broker.away", error=type(error).__name__, tries=tries)
                 await asyncio.sleep(_RETRY_S)
         self._js = self._client.jetstream(prefix=API_PREFIX, timeout=_TIMEOUT_S)
         self._app.wake("relay")
-        while True:
+        connected_at = time.monotonic()
+        while time.monotonic() - connected_at < _GIVE_UP_S and not self._client.is_closed:
+            if self._client.is_connected:
+                connected_at = time.monotonic()
             try:
                 await self._positions()
             except AwayError as error:
@@ -129,6 +138,27 @@ class Bus:
             if not self._listening and not self._stopping:
                 await self._listen(True)
             await asyncio.sleep(_WATCH_S)
+        raise AwayError("broker", "lost")  # `keep` is called again and begins anew
+
+    async def _forget(self) -> None:
+        """Leave a connection behind that will not come back.
+
+        The library's own reconnecting ends silently where the broker did not know us for a moment,
+        e.g. while a configuration was put right.
+        """
+        from messaging.consuming import stop_taking  # noqa: PLC0415 - loaded by now
+
+        broker, client = self._broker, self._client
+        self._client = self._js = None
+        self._listening = False
+        with suppress(Exception):
+            async with asyncio.timeout(_GIVE_UP_S):
+                if broker is not None:
+                    await stop_taking(broker)
+        with suppress(Exception):
+            async with asyncio.timeout(_GIVE_UP_S):
+                if client is not None:
+                    await client.close()
 
     async def _listen(self, on: bool) -> None:
         """Start or stop to take events."""

@@ -274,7 +274,11 @@ async def stop_taking(broker: NatsBroker) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(_FINISH_S):
             await asyncio.gather(*(event.wait() for event in parked))
-    await asyncio.gather(*(subscriber.stop() for subscriber in broker.subscribers))
+    stops = (subscriber.stop() for subscriber in broker.subscribers)
+    await asyncio.gather(*stops, return_exceptions=True)  # one without a connection cannot say so
+    for subscriber in broker.subscribers:
+        for task in getattr(subscriber, "tasks", ()):
+            task.cancel()
 
 
 async def _park(parked: asyncio.Event, **_: Any) -> None:

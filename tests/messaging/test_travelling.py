@@ -8,12 +8,14 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import select, update
 from support import postgres
+from support.broker import new_user
 from support.running import eventually
 from support.small_services import an_episode, effects, takes, tell
 
 from contracts.referral import EpisodeReferred
 from messaging import consuming
 from messaging.errors import AwayError, NotYetError
+from messaging.nats_config import reload
 from messaging.provision import provision
 from messaging.schema import inbox, outbox
 from messaging.subscriptions import Subscriptions
@@ -387,3 +389,20 @@ async def test_a_postgres_that_goes_away_makes_events_wait_not_die(small, nats, 
             small.running.remove(hearer)
     except postgres.NoPostgresError as reason:
         pytest.skip(f"no Postgres: {reason}")
+
+
+async def test_a_service_that_the_broker_did_not_know_for_a_while_comes_back(small, nats):
+    hearer = await small("scheduling", events=takes())
+    known = nats.users["scheduling"]
+    nats.users["scheduling"] = new_user(nats.seed("somebody"))
+    nats.configure()
+    await reload(nats.process.pid)
+    await asyncio.sleep(2.5)
+    assert (await hearer._client.get("/ready")).status_code == 503
+    nats.users["scheduling"] = known
+    nats.configure()
+    await reload(nats.process.pid)
+    await published(nats, an_episode(1))
+
+    await eventually(lambda: _done(hearer.app, 1), 20)
+    await hearer.until_ready()

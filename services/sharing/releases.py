@@ -21,8 +21,10 @@ from services.sharing.domain.judgements import holding
 from services.sharing.domain.payload import key_of
 from services.sharing.domain.releasing import (
     CANCELLED,
+    LIVE,
     STOPPABLE,
     SUPERSEDED,
+    WITHDRAWN,
     first_state,
     move,
     release_id,
@@ -42,8 +44,10 @@ async def keep_releases(
     now: datetime,
     notes: Notes,
     events: list[Event],
-) -> None:
-    """Bring the releases of a child in line with its decisions.
+) -> bool:
+    """Bring the releases of a child in line with its decisions; tell whether all are.
+
+    They are not while one is being taken back: whether it was read is not known yet.
 
     A decision that stands carries its release along to this epoch; one that could not be looked at
     leaves its release behind at the old epoch, where it cannot leave.
@@ -55,7 +59,7 @@ async def keep_releases(
         row.key: row
         for row in await session.scalars(select(Recipient).where(Recipient.child_id == child_id))
     }
-    proposed = set()
+    proposed, settled = set(), True
     for pair in proposal.pairs:
         proposed.add((pair.item.id, pair.recipient.key))
         if not pair.decided or pair.current is None:
@@ -72,11 +76,13 @@ async def keep_releases(
                 stop(row, CANCELLED if stands is None else SUPERSEDED)
         if stands is not None:
             rows[stands.id] = stands
+            settled = settled and stands.state != WITHDRAWN
             _carry(stands, proposal, pair, recipient, pair.current)
     for row in rows.values():
         if row.state in STOPPABLE and (row.item_id, row.recipient) not in proposed:
             stop(row, CANCELLED)
     await session.flush()
+    return settled
 
 
 def stop(row: Release, to: str) -> None:
@@ -107,7 +113,9 @@ def _standing(
     if decision.decision not in ("allow", "allow_redacted"):
         return None
     if pair.content is None:  # the decision stands: so does its release, wherever it has got to
-        return next((row for row in _of_pair(rows, pair) if row.decision_id == decision.id), None)
+        own = [row for row in _of_pair(rows, pair) if row.decision_id == decision.id]
+        left = [row for row in own if row.state in LIVE - STOPPABLE or row.state == WITHDRAWN]
+        return next(iter([*left, *(row for row in own if row.state in STOPPABLE)]), None)
     key = key_of(pair.content, decision.transforms)
     name, fresh = release_id(
         lambda count: app.ids.after(

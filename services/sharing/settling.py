@@ -16,7 +16,7 @@ from contracts.event import Event
 from contracts.sharing import ReleaseHeld, ReleaseRefused
 from messaging.app import App
 from messaging.database import wake
-from messaging.transaction import emit
+from messaging.transaction import emit_all
 from services.sharing import ledger
 from services.sharing.children import locked
 from services.sharing.domain.answer import Answer
@@ -55,14 +55,15 @@ async def settle(app: App, proposal: Proposal) -> bool:
             for pair in proposal.pairs
             if pair.current is not None and pair.decided and pair.answer is None
         }
-        await keep_releases(app, session, proposal, decisions, now=now, notes=notes, events=events)
+        in_line = await keep_releases(
+            app, session, proposal, decisions, now=now, notes=notes, events=events
+        )
         held = await keep_tasks(app, session, proposal, {**standing, **decisions}, now)
         await page_if_urgent(app, session, proposal, held, now)
         await session.flush()
-        for event in events:
-            await emit(session, event)
+        await emit_all(session, events)
         await ledger.append_all(session, notes, now)
-        child.dirty = not all(pair.answered for pair in proposal.pairs)
+        child.dirty = not (in_line and all(pair.answered for pair in proposal.pairs))
         wake(session, "delivery")
         wake(session, "due")
         settled = not child.dirty

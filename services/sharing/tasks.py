@@ -207,7 +207,9 @@ async def _bring_in_line(
 
 
 def _opened(app: App, child_id: str, epoch: int, task: Wanted, now: datetime) -> Task:
-    cause = (child_id, task.kind, task.owner, task.recipient or "", task.interview_id or "", epoch)
+    """Return a new task; the moment is in its id, because the same may be wanted once more."""
+    about = (task.recipient or "", task.interview_id or "")
+    cause = (child_id, task.kind, task.owner, *about, epoch, now.isoformat())
     return Task(
         id=app.ids.after("TK", *cause, *sorted(task.release_ids), *sorted(task.decision_ids)),
         kind=task.kind,

@@ -74,7 +74,7 @@ async def raise_page(
     now: datetime,
 ) -> None:
     """Record a page and tell it in the same transaction."""
-    page_id = app.ids.after("PG", child_id, to, code, cause)
+    page_id = app.ids.after("PG", child_id, to, code, cause, now.isoformat())
     page = Page(
         id=page_id,
         child_id=child_id,

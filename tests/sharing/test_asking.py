@@ -44,6 +44,8 @@ async def test_who_may_do_what_and_what_bad_input_gets(case):
 
     status, body = await judge("dsl", judged("G2", True), occurred_at="2027-11-30T12:00:00Z")
     assert body["errors"] == [{"field": "occurred_at", "code": "time.in_future"}]
+    status, body = await judge("dsl", judged("G2", True), occurred_at="0001-01-01T00:00:00+14:00")
+    assert body["errors"] == [{"field": "occurred_at", "code": "time.too_early"}]
 
     status, body = await judge("dsl", judged("G2", True, item_ids=["IT-unknown"]))
     assert status == 404

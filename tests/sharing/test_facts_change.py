@@ -1,8 +1,10 @@
 """When facts change: decisions are made again where they must be, and nothing is released twice."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 from support.running import eventually
 from support_gate import NOON, an_item, judged
 
@@ -50,6 +52,31 @@ async def test_a_withdrawal_cancels_what_has_not_left_and_names_what_has(a_gate)
     unknown = await case.do("POST", "+/withdrawals", {"recipients": ["schol"]})
     assert unknown.status_code == 422
     assert unknown.json()["errors"] == [{"field": "recipients.0", "code": "recipient.unknown"}]
+
+
+async def test_what_a_worker_was_to_tell_goes_by_feed_once_there_is_one(a_gate):
+    case = await agreed_case(a_gate)
+    told = (await case.releases())["school", "IT-n"]
+    assert told["state"] == "tell"
+
+    await case.partner("school", "school_dsl", area=None)
+    await case.service.at_rest()
+
+    sent = (await case.releases())["school", "IT-n"]
+    assert (sent["id"], sent["state"]) == (told["id"], "sent")
+    assert [t for t in await case.tasks("practitioner") if t["recipient"] == "school"] == []
+
+
+async def test_a_report_that_is_sent_twice_is_one_receipt(a_gate):
+    case = await agreed_case(a_gate)
+    one = (await case.releases())["school", "IT-n"]
+    body = {"how": "telephone", "occurred_at": NOON.isoformat()}
+
+    answers = [await case.do("POST", f"/releases/{one['id']}/delivered", body) for _ in range(3)]
+
+    assert {answer.status_code for answer in answers} == {200}
+    entries = await case.do("GET", "/ledger?limit=1000", role="dpo")
+    assert entries.text.count('"kind":"receipt"') == 1
 
 
 async def test_agreeing_again_after_a_withdrawal_makes_a_new_release(a_gate):
@@ -138,7 +165,7 @@ async def test_a_child_who_moves_gets_another_authority_and_loses_the_first(a_ga
     states = {
         r["state"] for (who, _), r in (await case.releases()).items() if who == "northshire-council"
     }
-    assert states <= {"cancelled", "sent", "delivered", "void"}
+    assert states <= {"cancelled", "sent", "delivered", "void", "superseded"}
 
 
 async def test_the_host_authority_is_a_recipient_and_its_contract_team_is_not(a_gate):
@@ -217,3 +244,45 @@ async def test_a_decision_can_be_asked_again_from_its_snapshot(a_gate, engine):
             decided["rule_ids"],
         )
         assert digest(asked)
+
+
+async def test_an_answer_from_before_a_withdrawal_permits_nothing_after_it(a_gate):
+    case = await agreed_case(a_gate)
+    policy = case.app.state["gate"].policy
+    asked, go_on, real = asyncio.Event(), asyncio.Event(), policy.decide
+
+    async def slow(document):
+        answer = await real(document)
+        asked.set()
+        await go_on.wait()
+        return answer
+
+    policy.decide = slow
+    await case.interviewed(an_item("IT-2", "wishes"), interview_id="IN-2")
+    await asked.wait()
+    answer = await case.do("POST", "+/withdrawals", {"recipients": "all"})
+    assert answer.status_code == 200
+    policy.decide = real
+    go_on.set()
+
+    released = [key for key in await case.releases() if key == ("school", "IT-2")]
+    assert released == []
+    assert (await case.decisions())["school", "IT-2"]["decision"] == "deny"
+
+
+async def test_words_stay_nowhere_once_a_recipient_has_them(a_gate, tmp_path):
+    case = await agreed_case(a_gate)
+    for (who, _), one in (await case.releases()).items():
+        if who in {"school", "self"}:
+            await case.do("POST", f"/releases/{one['id']}/delivered", {"how": "in_person"})
+    await case.service.at_rest()
+
+    async with case.app.db.reading() as session:
+        kept = (await session.execute(text("SELECT content FROM release"))).scalars().all()
+        tables = ("decision", "facts_snapshot", "item", "ledger_entry", "outbox", "task")
+        told = [
+            str((await session.execute(text(f"SELECT * FROM {name}"))).all())  # noqa: S608
+            for name in tables
+        ]
+    assert set(kept) <= {None, "null"}
+    assert "Zarquon" not in "".join(told)

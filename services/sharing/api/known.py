@@ -23,6 +23,8 @@ Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,80}$")]
 
 _AHEAD = timedelta(seconds=60)
 """How far a worker's device may run ahead before a time counts as being in the future."""
+_BEFORE = timedelta(days=365 * 20)
+"""Nothing about somebody who is a child, or was until lately, was said longer ago."""
 
 
 class Body(BaseModel):
@@ -38,6 +40,8 @@ def happened(app: App, at: datetime | None) -> datetime:
         return now
     if at > now + _AHEAD:
         raise Problem(422, "request.malformed", fields=[("occurred_at", "time.in_future")])
+    if at < now - _BEFORE:
+        raise Problem(422, "request.malformed", fields=[("occurred_at", "time.too_early")])
     return min(at, now)
 
 

@@ -16,6 +16,7 @@ from services.sharing import ledger
 from services.sharing.api.known import Body, Code, Key
 from services.sharing.children import RECONSIDER, keep_recipients, locked
 from services.sharing.parts import gate
+from services.sharing.sealing import encryption_key
 from services.sharing.tables import Child, Partner, Recipient
 
 router = APIRouter(tags=["partners"])
@@ -109,13 +110,22 @@ def _checked(app: App, body: PartnerIn) -> str:
         faults.append(("type", "type.unknown"))
     if set(_SECRET) & set(body.public.jwk):
         faults.append(("public.jwk", "jwk.private"))
-    if body.public.jwk.get("kty") not in {"EC", "OKP"}:
-        faults.append(("public.jwk", "jwk.type"))
+    elif not _fit_for_sealing(body.public.jwk):
+        faults.append(("public.jwk", "jwk.not_fit"))
     if body.public.key not in (None, body.key):
         faults.append(("public.key", "key.other"))
     if faults:
         raise Problem(422, "request.malformed", fields=faults)
     return kind
+
+
+def _fit_for_sealing(jwk: dict[str, Any]) -> bool:
+    """Tell whether releases could be encrypted to it: better refused now than stuck later."""
+    try:
+        encryption_key(jwk)
+    except ValueError:
+        return False
+    return True
 
 
 def _role(app: App, kind: str, role: str | None) -> str | None:

@@ -1,5 +1,6 @@
 """To whom this child's items are proposed, beside those who belong to every child of the area."""
 
+from math import isfinite
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
@@ -107,6 +108,8 @@ def _check(data: PolicyData, key: str, kind: str, body: RecipientIn) -> None:
 def _fits(kind: str, value: Any) -> bool:
     if isinstance(value, bool):
         return kind == "truth"
+    if isinstance(value, float) and not isfinite(value):
+        return False
     return isinstance(value, _KINDS.get(kind, ()))
 
 

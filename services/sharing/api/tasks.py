@@ -14,6 +14,7 @@ from messaging.app import App, the_app
 from messaging.caller import Caller, allow
 from messaging.paging import Page, Paging
 from messaging.problem import Problem
+from messaging.schema import outbox
 from messaging.transaction import emit
 from messaging.waiting import arrived
 from services.sharing import ledger
@@ -129,8 +130,10 @@ async def report_delivered(
         row = (await session.scalars(found)).one()
         await _refuse_strangers(session, row, caller)
         recipient = await session.get(Recipient, (row.child_id, row.recipient))
-        if row.how == body.how and row.delivered_at == at:
-            return _out(row)  # said before
+        event_id = app.ids.after("EV", "told", row.id, at.isoformat(), body.how)
+        said = select(outbox.c.event_id).where(outbox.c.event_id == event_id)
+        if (await session.scalars(said)).first() is not None:
+            return _out(row)
         kind = recipient.type if recipient is not None else "carer_parent"
         before = row.state
         now = app.clock.now()
@@ -142,7 +145,7 @@ async def report_delivered(
         elif row.delivered_at is None:
             row.delivered_at, row.how = at, body.how  # known by voice, and still on its way
         event = ReleaseDelivered(
-            id=app.ids.after("EV", "told", row.id, at.isoformat(), body.how),
+            id=event_id,
             occurred_at=at,
             release_id=row.id,
             child_id=row.child_id,

@@ -16,8 +16,8 @@ VOID = "void"
 
 FOLLOWS: dict[str, frozenset[str]] = {
     WAITING: frozenset({TELL, QUEUED, CANCELLED, SUPERSEDED, DELIVERED}),
-    TELL: frozenset({WAITING, DELIVERED, CANCELLED, SUPERSEDED}),
-    QUEUED: frozenset({WAITING, CLAIMED, CANCELLED, SUPERSEDED}),
+    TELL: frozenset({WAITING, QUEUED, DELIVERED, CANCELLED, SUPERSEDED}),
+    QUEUED: frozenset({WAITING, TELL, CLAIMED, CANCELLED, SUPERSEDED}),
     CLAIMED: frozenset({SENT, WITHDRAWN, DELIVERED}),
     SENT: frozenset({DELIVERED, WITHDRAWN, ERASED, VOID}),
     WITHDRAWN: frozenset({ERASED, VOID, SENT, DELIVERED}),
@@ -62,7 +62,8 @@ def release_id(
     """Return the id of a release, and whether it is a new one.
 
     The id follows from item version, recipient and permitted content, so that nothing is released
-    twice for the same facts. Where an earlier one was taken back unread, a count makes another.
+    twice for the same facts. Where an earlier one was taken back unread, a count makes another;
+    while it is not known whether it was, there is none.
     """
     count = 0
     while True:
@@ -70,6 +71,6 @@ def release_id(
         state = state_of(name)
         if state is None:
             return name, True
-        if state in LIVE:
+        if state in LIVE or state == WITHDRAWN:
             return name, False
         count += 1

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 from services.sharing.domain.facts import GIVEN
@@ -29,7 +30,7 @@ def without_words(facts: Mapping[str, Any], kinds: Mapping[str, str]) -> dict[st
 def _kept(name: str, value: Any, kind: str) -> Any:
     match value:
         case bool() | int() | float():
-            return value
+            return value if isfinite(value) else None
         case "":
             return ""
         case str() if kind == "code" or name in CODED_TEXTS:
@@ -42,7 +43,9 @@ def _kept(name: str, value: Any, kind: str) -> Any:
 
 
 def _number(value: Any) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+    return value is None or (
+        isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    )
 
 
 def coded(value: str) -> str:

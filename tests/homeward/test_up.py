@@ -176,3 +176,14 @@ def test_an_engine_that_is_missing_is_said_plainly(tmp_path: Path):
     assert ended.returncode == 1
     assert "go install github.com/open-policy-agent/opa" in ended.stderr
     assert not [p for p in pids(home).values() if psutil.pid_exists(p)]
+
+
+def test_a_broken_database_stops_the_start_and_is_said(tmp_path: Path):
+    home = Home.at(tmp_path / "home").make()
+    home.db("referral").write_bytes(b"this is no database" * 100)
+
+    ended = homeward("up", "--detach", home=home)
+
+    assert ended.returncode == 1
+    assert "could not be migrated" in ended.stderr
+    assert not [pid for pid in pids(home).values() if psutil.pid_exists(pid)]

@@ -11,9 +11,10 @@ from messaging.app import App
 from services.sharing.domain.answer import NO_DECISION, Answer
 from services.sharing.domain.document import Document, digest, document, urgent
 from services.sharing.domain.facts import Facts, ItemFacts, RecipientFacts, pairs
+from services.sharing.domain.releasing import LIVE
 from services.sharing.parts import gate
 from services.sharing.reading import facts_of
-from services.sharing.tables import LIVE, Child, Decision, Item, Release
+from services.sharing.tables import Child, Decision, Item, Release
 
 
 @dataclass

@@ -12,34 +12,22 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from messaging.database import Instant, Key, new_base
 from services.sharing.domain.releasing import (
-    CANCELLED,
     CLAIMED,
     DELIVERED,
     ERASED,
-    LIVE,
     QUEUED,
     SENT,
-    STOPPABLE,
-    SUPERSEDED,
-    TELL,
     VOID,
-    WAITING,
     WITHDRAWN,
 )
 
 __all__ = [
-    "CANCELLED",
     "CLAIMED",
     "DELIVERED",
     "ERASED",
-    "LIVE",
     "QUEUED",
     "SENT",
-    "STOPPABLE",
-    "SUPERSEDED",
-    "TELL",
     "VOID",
-    "WAITING",
     "WITHDRAWN",
     "AgreementLine",
     "Base",

@@ -1,4 +1,4 @@
-"""From a claimed release to a partner's feed: checked once more, published in strict order, noted."""
+"""From a claimed release to a partner's feed: checked once more, published in order, noted."""
 
 import asyncio
 import time

@@ -10,13 +10,19 @@ from homeward import feed, partner
 from homeward.home import Home
 
 AREA = "northshire"
+LA = "northshire-childrens-services"
+POLICE = "northshire-police"
+COMMISSIONER = "northshire-commissioning"
+PANEL = "northshire-missing-panel"
+STRATEGIC = "northshire-strategic-group"
+HEALTH = "northshire-sarc"
 PARTNERS = {
-    "northshire-police": ("police", "missing_unit"),
-    "northshire-childrens-services": ("childrens_services", "responsible_la"),
-    "northshire-commissioning": ("commissioner", "contract_team"),
-    "northshire-missing-panel": ("lscp_panel", "panel_member"),
-    "northshire-strategic-group": ("lscp_strategic", "strategic_group"),
-    "northshire-sarc": ("health", "named_clinician"),
+    POLICE: ("police", "missing_unit"),
+    LA: ("childrens_services", "responsible_la"),
+    COMMISSIONER: ("commissioner", "contract_team"),
+    PANEL: ("lscp_panel", "panel_member"),
+    STRATEGIC: ("lscp_strategic", "strategic_group"),
+    HEALTH: ("health", "named_clinician"),
 }
 """Type and role of each."""
 

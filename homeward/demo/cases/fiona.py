@@ -25,19 +25,10 @@ from homeward.demo.actions import (
 )
 from homeward.demo.case import Asserted, Case, Expected, ExpectedClock, london, step
 from homeward.demo.cases.fiona_said import ITEMS
+from homeward.demo.partners import COMMISSIONER, HEALTH, LA, PANEL, POLICE, STRATEGIC
 from homeward.demo.world import World
 
 KEY = "S5"
-LA, POLICE, COMMISSIONER = (
-    "northshire-childrens-services",
-    "northshire-police",
-    "northshire-commissioning",
-)
-PANEL, STRATEGIC, HEALTH = (
-    "northshire-missing-panel",
-    "northshire-strategic-group",
-    "northshire-sarc",
-)
 SCHOOL = "hillside-school"
 CHILD = {
     "external_ids": {"northshire_police": "NP-C-1005"},

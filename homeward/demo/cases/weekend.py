@@ -19,13 +19,9 @@ from homeward.demo.actions import (
     worker_is,
 )
 from homeward.demo.case import Asserted, Case, Expected, ExpectedClock, london, step
+from homeward.demo.partners import COMMISSIONER, LA, POLICE
 
 KEY = "S1"
-LA, POLICE, COMMISSIONER = (
-    "northshire-childrens-services",
-    "northshire-police",
-    "northshire-commissioning",
-)
 SCHOOL = "oakfield-school"
 CHILD = {
     "external_ids": {"northshire_police": "NP-C-1001"},

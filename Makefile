@@ -19,8 +19,9 @@ $(READY): requirements.lock requirements-engine.txt tools/setup
 demo: $(READY) ## Play worked cases from referral to ledger, and write a page about them
 	@$(RUN)/homeward demo $(ARGS)
 
+# Three at a time on two cores: most tests wait for a broker, a database or a process to start.
 test: $(READY) ## Run all tests (ARGS="tests/homeward -x" narrows)
-	@$(RUN)/pytest $(ARGS)
+	@$(RUN)/pytest -n 3 $(ARGS)
 
 check: $(READY) ## Types, style, import rules, policies
 	$(RUN)/ruff check .

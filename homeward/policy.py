@@ -45,11 +45,11 @@ def evaluate(
                 sys.stdout.buffer.write(answers)
                 sys.stdout.buffer.flush()
             return
-        text, instead = reader(policies, raw)(sys.stdin.buffer.read())
-        if text is None:
-            typer.echo(json.dumps(instead), err=True)
+        document, error = reader(policies, raw)(sys.stdin.buffer.read())
+        if error:
+            typer.echo(json.dumps({"error": error}), err=True)
             raise typer.Exit(WRONG_USE)
-        (answer,) = decide_lines([[text.encode()]], policies, raw, cores=1)
+        (answer,) = decide_lines([[json.dumps(document).encode()]], policies, raw, cores=1)
     typer.echo(answer, nl=False)
     if "error" in json.loads(answer):
         raise typer.Exit(NO)

@@ -44,22 +44,16 @@ hd3 := 0 if {
 # custom:
 #   source: sharing-rules.md 3.2 and 3.4, HD5
 hd5 := 0 if {
+	input.item.category != "aggregates"
+	cell.asks_for_counts == false
+} else := 0 if {
 	counts == 2
 } else := 2 if {
 	input.item.category == "aggregates"
 } else := 2 if {
-	asks_for_counts
+	cell.asks_for_counts
 	object.get(input.item.facts, "cell_counts", null) != null
 } else := 0
-
-# METADATA
-# title: The row and recipient ask for counts
-# custom:
-#   source: sharing-rules.md 3.4, HD5
-asks_for_counts if {
-	some path in paths
-	"counts" in path.when
-}
 
 # METADATA
 # title: Counts that may be given, five and more, none, or suppressed
@@ -111,7 +105,7 @@ hd7 := 0 if {
 	input.item.counselling == false
 } else := 2 - max([
 	g4,
-	min([object.get(recorded, "G8", 1), signed("vir.counselling_test"), signed("vir.senior_approval")]),
+	min([object.get(recorded, "G8", 1), vir_counselling_test, vir_senior_approval]),
 ])
 
 # METADATA
@@ -125,10 +119,10 @@ hd8 := 0 if {
 	input.item.category in {"basic_outcome", "aggregates"}
 } else := 0 if {
 	counts == 2
-	asks_for_counts
+	cell.asks_for_counts
 } else := 0 if {
 	input.item.category == "narrative"
-	signed("qa_dpia_ref") == 2
+	filled_text(input.item.facts.qa_dpia_ref) == 2
 } else := 2
 
 # METADATA
@@ -147,7 +141,7 @@ hd9 := 0 if {
 	g4 == 2
 } else := 0 if {
 	recipient_type == "police"
-	signed("open_missing") == 2
+	input.item.facts.open_missing == true
 } else := 2 if {
 	input.child.address_confidential == true
 } else := 1
@@ -182,7 +176,7 @@ basis := [code |
 # title: The codes of the row, each as it is named on the day
 # custom:
 #   source: design.md 6
-basis_now_of_each := [basis_now(written) | some written in object.get(text, "basis", [])]
+basis_now_of_each := [basis_now(written) | some written in text.basis]
 
 # METADATA
 # title: A basis as it is named on the day

@@ -42,7 +42,7 @@ judged := refused(hard_denies_that_are(2)) if {
 } else := held(["SWEEP"], owner_in_doubt("dsl_and_ig")) if {
 	sweep
 } else := refused([]) if {
-	text
+	text.known
 } else := held([], owner_in_doubt("dsl"))
 
 # METADATA
@@ -61,9 +61,9 @@ gravest := max(hard_denies)
 # title: The names of the hard denies with this value
 # custom:
 #   source: sharing-rules.md 3.4, rule_ids
-hard_denies_that_are(wanted) := [sprintf("HD%d", [i + 1]) |
-	some i, worth_of in hard_denies
-	worth_of == wanted
+hard_denies_that_are(wanted) := [name |
+	some i, name in ["HD1", "HD2", "HD3", "HD4", "HD5", "HD6", "HD7", "HD8", "HD9", "HD10"]
+	hard_denies[i] == wanted
 ]
 
 # METADATA
@@ -88,7 +88,7 @@ owner_in_doubt(owner) := owner if {
 # title: Who decides where it is not known whether a path is open
 # custom:
 #   source: sharing-rules.md 3.4, defer_to
-undecided_owner := object.get(undecided, "owner", object.get(row, "owner", "dsl"))
+undecided_owner := object.get(undecided, "owner", text.owner)
 
 # METADATA
 # title: A release
@@ -97,7 +97,7 @@ undecided_owner := object.get(undecided, "owner", object.get(row, "owner", "dsl"
 released := {
 	"decision": verdict[count(transforms) > 0],
 	"rule_ids": array.concat(named_gate, [row_id]),
-	"gates_used": gates_written(opened),
+	"gates_used": opened.gates,
 	"basis": basis,
 	"transforms": transforms,
 	"obligations": release_obligations,

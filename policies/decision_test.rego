@@ -74,17 +74,7 @@ test_others_who_are_named_are_masked_for_everybody_but_the_authorities if {
 
 test_a_row_whose_text_is_not_yet_valid_opens_nothing if {
 	document := json.patch(usual, [{"op": "add", "path": "/agreement/status", "value": "agreed"}])
-	answer := sharing.decision with input as document with data.table["POL-03"].valid_from as "2027-01-01"
+	later := json.patch(data.cells["POL-03"], [{"op": "replace", "path": "/0/from", "value": "2027-01-01"}])
+	answer := sharing.decision with input as document with data.cells["POL-03"] as later
 	answer.decision == "defer"
-}
-
-test_an_earlier_text_applies_until_the_new_one_does if {
-	document := json.patch(usual, [{"op": "add", "path": "/agreement/status", "value": "agreed"}])
-	renewed := json.patch(data.table["POL-03"], [
-		{"op": "add", "path": "/valid_from", "value": "2027-01-01"},
-		{"op": "add", "path": "/earlier", "value": [{"valid_from": "2014-01-01", "basis": ["PT"], "paths": [{"when": ["agreed"], "transforms": []}]}]},
-	])
-	answer := sharing.decision with input as document with data.table["POL-03"] as renewed
-	answer.decision == "allow"
-	answer.basis == ["PT"]
 }

@@ -9,13 +9,12 @@ package homeward.sharing
 #   source: sharing-rules.md 3.4, Three values
 recorded := {name: worth_of |
 	some name, gate in input.gates
-	is_boolean(gate.value)
+	worth_of := {true: 2, false: 0}[gate.value]
 	signature := [gate.by, gate.role, gate.at, gate.reason]
 
 	# Rego orders null, booleans, numbers, strings, arrays: between "" and [] are words, not empty
 	min(signature) > ""
 	max(signature) < []
-	worth_of := 2 * to_number(gate.value)
 }
 
 # METADATA
@@ -31,17 +30,16 @@ adult := input.child.age >= 18
 about_an_adult := [adult, input.item.subject] == [true, "child"]
 
 # METADATA
-# title: Harm to a child, 0 where the item is about an adult
-# description: Their own G2, G3 and G6 are judgements about a child and do not count.
-# custom:
-#   source: sharing-rules.md 3.4, Names
-of_a_child := 2 - (2 * to_number(about_an_adult))
-
-# METADATA
 # title: Significant harm, met by sexual abuse too
+# description: Where the item is about an adult, 0; theirs were judgements about a child.
+# scope: document
 # custom:
 #   source: sharing-rules.md 3.4, Names
-g3 := min([of_a_child, max([object.get(recorded, "G3", 1), object.get(recorded, "G6", 1)])])
+g3 := 0 if {
+	about_an_adult
+} else := max([object.get(judged_by, "G3", 1), object.get(judged_by, "G6", 1)]) if {
+	judged_by := recorded
+}
 
 # METADATA
 # title: Immediate danger
@@ -51,26 +49,53 @@ g4 := object.get(recorded, "G4", 1)
 
 # METADATA
 # title: Risk of harm, met by all that is worse
+# scope: document
 # custom:
 #   source: sharing-rules.md 3.4, Names
-g2 := max([min([of_a_child, object.get(in_rows, "G2", unread)]), g3, g4])
+g2 := g4 if {
+	about_an_adult
+} else := max([in_rows("G2"), g3, g4])
 
 # METADATA
 # title: The duty of section 16LA, between bodies that it names and about children
 # scope: document
 # custom:
 #   source: sharing-rules.md 3.4, Names
-g1 := object.get(in_rows, "G1", unread) if {
+g1 := in_rows("G1") if {
 	input.recipient.is_16la_body
 	data.recipients[recipient_type].g1_counts
 	not adult
 } else := 0
 
 # METADATA
+# title: Prevention of crime and protection of others
+# custom:
+#   source: sharing-rules.md 3.4, Names
+g5 := in_rows("G5")
+
+# METADATA
+# title: Court order or statutory power
+# custom:
+#   source: sharing-rules.md 3.4, Names
+g7 := in_rows("G7")
+
+# METADATA
+# title: Valid victim information request
+# custom:
+#   source: sharing-rules.md 3.4, Names
+g8 := in_rows("G8")
+
+# METADATA
 # title: It is not certain who the child is, but somebody may be badly harmed or is in danger
 # custom:
 #   source: sharing-rules.md 3.4, HD10
-provisional := [input.child.identity_status, input.item.category == "aggregates", max([g3, g4])] == ["unverified", false, 2]
+default provisional := false
+
+provisional if {
+	input.child.identity_status == "unverified"
+	input.item.category != "aggregates"
+	2 in {g3, g4}
+}
 
 # METADATA
 # title: G1, G2, G5, G7 and G8 as rows and the sweep read them
@@ -78,18 +103,9 @@ provisional := [input.child.identity_status, input.item.category == "aggregates"
 # scope: document
 # custom:
 #   source: sharing-rules.md 3.4, HD10
-in_rows := {} if {
+in_rows(name) := 0 if {
 	provisional
-} else := recorded
-
-# METADATA
-# title: What a gate is worth in rows that nobody recorded
-# scope: document
-# custom:
-#   source: sharing-rules.md 3.4, HD10
-unread := 0 if {
-	provisional
-} else := 1
+} else := object.get(recorded, name, 1)
 
 # METADATA
 # title: Two values as three

@@ -51,7 +51,7 @@ owed("label_provenance") if input.item.verbatim == true
 # scope: document
 # custom:
 #   source: design.md 6
-exempt_from_telling if signed("telling_raises_risk") == 2
+exempt_from_telling if input.item.facts.telling_raises_risk == true
 
 exempt_from_telling if g4 == 2
 
@@ -59,7 +59,26 @@ exempt_from_telling if g4 == 2
 # title: The gate that opened the path, the first written that is true
 # custom:
 #   source: sharing-rules.md 3.4, rule_ids
-opening_gate := [name | some name in gates_written(opened); signed(name) == 2][0]
+opening_gate := [name | some name in opened.gates; gate_in_rows(name) == 2][0]
+
+# METADATA
+# title: A gate as the rows read it
+# scope: document
+# custom:
+#   source: sharing-rules.md 3.4, Names
+gate_in_rows("G1") := g1
+
+gate_in_rows("G2") := g2
+
+gate_in_rows("G3") := g3
+
+gate_in_rows("G4") := g4
+
+gate_in_rows("G5") := g5
+
+gate_in_rows("G7") := g7
+
+gate_in_rows("G8") := g8
 
 # METADATA
 # title: What is taken out or marked, the path's own first

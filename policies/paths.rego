@@ -35,116 +35,48 @@ row_id := "POL-12" if {
 } else := concat("-", [data.recipients[recipient_type].rows, data.row_number[input.item.category]])
 
 # METADATA
-# title: The row as data
-# custom:
-#   source: sharing-rules.md 3.3
-row := data.table[row_id]
-
-# METADATA
 # title: The text of the row on the day
 # description: >
-#  The row itself, or the newest of its earlier texts. Before its first text a row opens nothing.
+#  The row itself, or the newest of its earlier texts, as it was made ready to be looked up
+#  (homeward/engine/rows.py). Before its first text a row opens nothing.
 # scope: document
 # custom:
 #   source: sharing-rules.md 3.3, Make it editable
-text := row if {
-	input.law.as_of >= row.valid_from
-} else := earlier if {
-	some earlier in row.earlier
-	input.law.as_of >= earlier.valid_from
-}
+text := data.cells[row_id][0] if {
+	input.law.as_of >= data.cells[row_id][0].from
+} else := [one | some one in data.cells[row_id]; input.law.as_of >= one.from][0]
 
 # METADATA
-# title: The paths of the row for this recipient
+# title: What the row has for this recipient, its own paths and then those that stand everywhere
 # scope: document
 # custom:
-#   source: sharing-rules.md 3.4, Paths
-own_paths := [] if {
-	input.item.category in row.not_for
-} else := [path | some path in text.paths; seat in object.get(path, "for", [seat])]
-
-# METADATA
-# title: The paths that stand everywhere, for this recipient
-# description: Counts and requests have no paths but their own.
-# scope: document
-# custom:
-#   source: sharing-rules.md 3.4, Everywhere
-everywhere := [] if {
-	input.item.category == "aggregates"
-} else := [] if {
-	row_id == "POL-12"
-} else := [path | some path in data.everywhere; seat in path.for]
-
-# METADATA
-# title: All paths, the row's own first
-# custom:
-#   source: sharing-rules.md 3.4, rule_ids
-paths := array.concat(own_paths, everywhere)
+#   source: sharing-rules.md 3.4, Paths and Everywhere
+cell := {"paths": []} if {
+	input.item.category in data.table[row_id].not_for
+} else := object.get(text.seats, [seat], text.seats["*"])
 
 # METADATA
 # title: What each path is worth
-# custom:
-#   source: sharing-rules.md 3.4, Three values
-worth := array.concat(
-	[min([shared, path_worth(path)]) | some path in own_paths],
-	[path_worth(path) | some path in everywhere],
-)
-
-# METADATA
-# title: What the conditions before all paths of the row are worth
+# description: With an unverified channel only what is said to a known number counts.
 # scope: document
 # custom:
-#   source: sharing-rules.md 3.4, Paths
-shared := weakest(text.every_path_needs) if {
-	text.every_path_needs
-} else := 2
-
-# METADATA
-# title: A path is worth what its weakest condition is
-# scope: document
-# custom:
-#   source: sharing-rules.md 3.4, Three values
-path_worth(path) := 0 if {
-	# with an unverified channel only what is said to a known number counts
+#   source: sharing-rules.md 3.4, Three values and HD2
+worth := [heard |
+	some i, path in cell.paths
+	heard := {true: written[i], false: 0}[path.by_voice]
+] if {
 	by_voice_only
-	not path.by_voice
-} else := weakest(path.when)
+	written := data.homeward.rows.worth[row_id][cell.text][cell.seat]
+} else := data.homeward.rows.worth[row_id][cell.text][cell.seat]
 
 # METADATA
 # title: The open path with the fewest transforms, the first of several
 # custom:
 #   source: sharing-rules.md 3.4, step 3
-opened := paths[best[1]] if {
-	best := min([[count(paths[i].transforms), i] | some i; worth[i] == 2])
-}
+opened := cell.paths[[i | some i in cell.fewest_first; worth[i] == 2][0]] if 2 in worth
 
 # METADATA
 # title: The first path of which nobody knows yet whether it is open
 # custom:
 #   source: sharing-rules.md 3.4, step 4
-undecided := paths[min([i | some i; worth[i] == 1])]
-
-# METADATA
-# title: The gates
-# custom:
-#   source: sharing-rules.md 3.2
-gate_names := {"G1", "G2", "G3", "G4", "G5", "G6", "G7", "G8"}
-
-# METADATA
-# title: The gates written in a path, in order; one under `not` is never named
-# custom:
-#   source: sharing-rules.md 3.4, rule_ids
-gates_written(path) := [name |
-	some condition in path.when
-	some name in as_list(condition)
-	name in gate_names
-]
-
-# METADATA
-# title: A condition as the list of its alternatives
-# scope: document
-# custom:
-#   source: sharing-rules.md 3.4, Paths
-as_list(condition) := condition.any if {
-	condition.any
-} else := [condition]
+undecided := cell.paths[min([i | some i; worth[i] == 1])] if 1 in worth

@@ -9,7 +9,7 @@ package homeward.sharing
 release_reasons := [data.reasons.gates[opening_gate], data.reasons.released.gate] if {
 	opening_gate
 } else := [data.reasons.released.agreed] if {
-	"agreed" in opened.when
+	opened.agreed
 } else := [data.reasons.released.always]
 
 # METADATA
@@ -18,7 +18,7 @@ release_reasons := [data.reasons.gates[opening_gate], data.reasons.released.gate
 # custom:
 #   source: design.md 6
 refusal_reasons([]) := [data.reasons.denied[input.agreement.status]] if {
-	count(paths) > 0
+	count(cell.paths) > 0
 } else := [data.reasons.denied.never]
 
 refusal_reasons(rules) := array.concat(

@@ -111,27 +111,27 @@ la_has_decided := 2 if {
 default sweep := false
 
 sweep if {
-	swept_over
 	g1 == 2
-	not uses_g1
+	cell.uses_g1 == false
+	swept_over
 }
 
 sweep if {
-	swept_over
 	recipient_type == "childrens_services"
-	2 in {g2, known.G5}
+	swept_over
+	2 in {g2, g5}
 }
 
 sweep if {
-	swept_over
 	recipient_type == "childrens_services"
 	adult
+	swept_over
 }
 
 sweep if {
-	swept_over
 	about_an_adult
-	2 in {object.get(in_rows, "G2", 0), object.get(recorded, "G3", 0), object.get(recorded, "G6", 0)}
+	swept_over
+	2 in {in_rows("G2"), object.get(recorded, "G3", 0), object.get(recorded, "G6", 0)}
 }
 
 # METADATA
@@ -141,14 +141,4 @@ sweep if {
 swept_over if {
 	input.item.category != "aggregates"
 	row_id != "POL-12"
-}
-
-# METADATA
-# title: Some path of this row and recipient is opened by the duty
-# scope: document
-# custom:
-#   source: sharing-rules.md 3.4, step 5
-uses_g1 if {
-	some path in paths
-	"G1" in gates_written(path)
 }

@@ -65,17 +65,16 @@ def _workers(policies: Path, raw: bool, count: int) -> Iterator[list[Worker]]:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="homeward-")))
         bundle = folder / "bundle"
         build_bundle(policies, bundle)
-        place = bundle
+        words = [str(policies), "raw" if raw else "checked", str(bundle)]
         if engine.kind == "command":
-            place = opened.enter_context(private_server(engine, folder, bundle))
-        how = "raw" if raw else "checked"
-        yield [opened.enter_context(_worker(policies, how, place)) for _ in range(count)]
+            words.append(str(opened.enter_context(private_server(engine, folder, bundle))))
+        yield [opened.enter_context(_worker(words)) for _ in range(count)]
 
 
 @contextmanager
-def _worker(policies: Path, how: str, place: Path) -> Iterator[Worker]:
+def _worker(words: list[str]) -> Iterator[Worker]:
     worker = subprocess.Popen(  # noqa: S603 - this interpreter
-        [sys.executable, "-m", "homeward.engine.worker", str(policies), how, str(place)],
+        [sys.executable, "-m", "homeward.engine.worker", *words],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **LAZY_GC},
     )  # fmt: skip
     try:

@@ -12,6 +12,8 @@ import yaml
 from homeward.engine import builtins
 from homeward.engine.faults import BrokenPoliciesError, NoAnswerError
 from homeward.engine.found import Engine, find_engine, query
+from homeward.engine.reads import facts_read
+from homeward.engine.rows import compiled
 
 AUTHZ = Path(__file__).with_name("authz.rego")
 """Who may ask OPA's server what. It is ours, not the IG leads', hence not in `policies/`."""
@@ -56,12 +58,16 @@ def _build(policies: Path, into: Path, engine: Engine, tests: bool) -> str:
     data = read_data(policies)
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
-    for file in (f for f in files if f.suffix == ".rego"):
+    rules = [file for file in files if file.suffix == ".rego"]
+    for file in rules:
         target = into / file.relative_to(policies)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
     if not tests:
         shutil.copyfile(AUTHZ, into / AUTHZ.name)
+    data["cells"], rows = compiled(data)
+    data["reads"] = facts_read(data, "\n".join(f.read_text("utf-8") for f in rules))
+    (into / "rows.rego").write_text(rows, encoding="utf-8")
     (into / "data.json").write_text(json.dumps(data), encoding="utf-8")
     manifest = {"revision": digest, "rego_version": 1}
     (into / ".manifest").write_text(json.dumps(manifest), encoding="utf-8")
@@ -112,7 +118,7 @@ def read_data(policies: Path) -> dict[str, Any]:
     return whole
 
 
-class _OnceLoader(yaml.SafeLoader):
+class _OnceLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """YAML in which a name may stand only once: a second row POL-05 would silently win."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -122,4 +128,5 @@ class _OnceLoader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the name {name} is no word or stands twice", node.start_mark
                 )
-        return super().construct_mapping(node, deep)
+        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
+        return mapping

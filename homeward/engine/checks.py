@@ -15,6 +15,7 @@ from homeward.engine.bundle import build_bundle, parse, policy_files, read_data
 from homeward.engine.faults import BrokenPoliciesError, NoAnswerError
 from homeward.engine.fit import SCHEMA
 from homeward.engine.found import Engine, find_engine, query
+from homeward.engine.rows import GATES, NAMES
 
 TABLE_SCHEMA = Path(__file__).with_name("table.schema.json")
 ROWS = frozenset(
@@ -25,7 +26,6 @@ ROWS = frozenset(
     }
     | {"POL-12", "YP-01"}
 )
-_GATES = frozenset(f"G{number}" for number in range(1, 9))
 _HEAD = re.compile(r"^(?:default )?([a-z]\w*)\b", re.MULTILINE)
 _BLOCK = re.compile(r"(?:^#.*\n)+(?=(?:default )?[a-z])", re.MULTILINE)
 
@@ -117,15 +117,9 @@ def _table(data: dict[str, Any]) -> Iterator[str]:
 
 
 def _named(modules: dict[str, Any]) -> set[str]:
-    """Return the names of conditions that the Rego knows: `known` and the heads of `seldom`."""
-    names: set[str] = set()
-    for rule in (rule for module in modules.values() for rule in module["rules"]):
-        head = rule["head"]
-        if head.get("name") == "known":
-            names |= {key["value"] for key, _ in head["value"]["value"]}
-        if head.get("name") == "seldom":
-            names.add(head["args"][0]["value"])
-    return names
+    """Return the conditions that are rules, by what the table calls them."""
+    rules = {rule["head"].get("name") for m in modules.values() for rule in m["rules"]}
+    return {name for name, rule in NAMES.items() if rule in rules}
 
 
 def _conditions(data: dict[str, Any], named: set[str]) -> Iterator[str]:
@@ -142,7 +136,7 @@ def _conditions(data: dict[str, Any], named: set[str]) -> Iterator[str]:
                 when = [*text.get("every_path_needs", ()), *path["when"]]
                 yield from (f"{name}: {one}" for c in when for one in _unknown(c, data, named))
                 written = {g for c in path["when"] for g in _alternatives(c)}
-                if not written & (_GATES | {"agreed"}) and "always" not in path["when"]:
+                if not written & (GATES | {"agreed"}) and "always" not in path["when"]:
                     yield f"{name}: a path without agreement or gate has to say `always`"
                 yield from (
                     f"{name}: transform {one} is not described"

@@ -1,6 +1,7 @@
 """Does a document fit the published contract? Says which field does not, and never its value."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,25 +14,21 @@ SCHEMA = Path("schema") / "decision-input.schema.json"
 _CODES = {"required": "missing", "type": "wrong_type", "enum": "unknown_code", "minimum": "too_low"}
 
 
-class MalformedError(Exception):
-    """The text is no JSON that every reader would read alike."""
+def reader(policies: Path, raw: bool) -> Callable[[bytes], tuple[Any, dict[str, str] | None]]:
+    """Return what reads one document: it and no error, or None and the error to answer with.
 
-
-def reader(policies: Path, raw: bool) -> Callable[[bytes], tuple[str | None, object]]:
-    """Return what reads one document: as canonical JSON, or None and the error to answer with.
-
-    The text that is judged is written anew from what was checked, so that two readers of the same
-    bytes (a name twice, a lone surrogate, a number too large) can never see two documents.
+    What is judged is written anew from what was checked, so that two readers of the same bytes (a
+    name twice, a lone surrogate, a number too large) can never see two documents.
     """
     fault_of = _anything if raw else checker(policies)
 
-    def read(line: bytes) -> tuple[str | None, object]:
+    def read(line: bytes) -> tuple[Any, dict[str, str] | None]:
         try:
-            document, text = _parse(line)
-        except MalformedError:
-            return None, {"error": {"field": "", "code": "malformed_json"}}
+            document = _parse(line)
+        except (ValueError, RecursionError):
+            return None, {"field": "", "code": "malformed_json"}
         fault = fault_of(document)
-        return (None, {"error": fault}) if fault else (text, None)
+        return (None, fault) if fault else (document, None)
 
     return read
 
@@ -57,19 +54,28 @@ def _named(error: jsonschema_rs.ValidationError) -> dict[str, str]:
     return {"field": ".".join(path), "code": _CODES.get(keyword, "does_not_fit")}
 
 
-def _parse(line: bytes) -> tuple[Any, str]:
-    try:
-        document = json.loads(line, parse_constant=_refused)
-        text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        text.encode()
-    except (ValueError, RecursionError) as error:
-        raise MalformedError from error
-    return document, text
-
-
-def _anything(_: object) -> None:
-    return None
+def _parse(line: bytes) -> Any:
+    """Raise ValueError for what not every reader of JSON would read alike."""
+    text = line.decode(json.detect_encoding(line))
+    document = _DECODER.decode(text)
+    if "\\u" in text:
+        json.dumps(document, ensure_ascii=False).encode()  # half a character cannot be written
+    return document
 
 
 def _refused(_: str) -> None:
     raise ValueError
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError
+    return value
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refused, parse_float=_finite)
+
+
+def _anything(_: object) -> None:
+    return None

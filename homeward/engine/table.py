@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from homeward.engine.bundle import read_data
+from homeward.engine.rows import GATES
 
-_GATES = frozenset(f"G{number}" for number in range(1, 9))
 _WORDS = {
     "always": "always",
     "agreed": "agreed",
@@ -66,7 +66,7 @@ def _path(path: dict[str, Any], shared: list[Any]) -> str:
 def in_words(condition: Any) -> str:
     """Return a condition of the table as a phrase."""
     if isinstance(condition, str):
-        return condition if condition in _GATES else _WORDS.get(condition, _spaced(condition))
+        return condition if condition in GATES else _WORDS.get(condition, _spaced(condition))
     ((name, wanted),) = condition.items()
     if name == "any":
         return "(" + " or ".join(in_words(one) for one in wanted) + ")"

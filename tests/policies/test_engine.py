@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from homeward.engine import (
     BrokenPoliciesError,
@@ -22,6 +23,8 @@ from homeward.engine import (
     policy_digest,
     server_command,
 )
+from homeward.engine.bundle import read_data
+from homeward.engine.reads import facts_read
 from tests.policies.conftest import POLICIES, decide_all
 from tests.policies.documents import a_document
 
@@ -162,6 +165,39 @@ def test_a_row_not_yet_valid_opens_nothing(tmp_path: Path) -> None:
     (answer,) = decide_all([a_document(agreement__status="agreed")], drafts)
 
     assert answer["decision"] == "defer"
+
+
+def test_an_earlier_text_applies_until_the_new_one_does(engine_kind: str, tmp_path: Path) -> None:
+    drafts = tmp_path / "policies"
+    shutil.copytree(POLICIES, drafts)
+    table = drafts / "table" / "police.yaml"
+    rows = yaml.safe_load(table.read_text())
+    rows["POL-03"]["valid_from"] = "2027-01-01"
+    rows["POL-03"]["earlier"] = [
+        {"valid_from": day, "basis": ["PT"], "paths": [{"when": ["agreed"], "transforms": marks}]}
+        for day, marks in (("2014-01-01", ["codes_only"]), ("2020-01-01", []))
+    ]
+    table.write_text(yaml.safe_dump(rows))
+    days = ["2027-01-01", "2026-11-30", "2019-12-31", "2013-12-31"]
+
+    answers = decide_all(
+        [a_document(agreement__status="agreed", law__as_of=d) for d in days], drafts
+    )
+
+    assert [answer["decision"] for answer in answers] == [
+        "allow_redacted", "allow", "allow_redacted", "defer",
+    ]  # fmt: skip
+
+
+def test_a_rule_that_takes_the_whole_input_is_sent_the_whole_of_it() -> None:
+    data = read_data(POLICIES)
+    for rule in ("x := input", "x := input.item", "x := input.item.facts[name]", 'x := input["a"]'):
+        assert facts_read(data, rule) == {}
+
+    read = facts_read(data, "x := input.item.facts.open_missing")
+    assert "police_purpose" in read["police"]["push_pull"]
+    assert "open_missing" in read["lscb"]["wishes"]
+    assert "reliability" not in read["police"]["push_pull"]
 
 
 def test_no_engine_is_said_plainly(monkeypatch: pytest.MonkeyPatch) -> None:

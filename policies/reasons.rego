@@ -10,6 +10,8 @@ release_reasons := [data.reasons.gates[opening_gate], data.reasons.released.gate
 	opening_gate
 } else := [data.reasons.released.agreed] if {
 	opened.agreed
+} else := [data.reasons.released.self] if {
+	recipient_type == "young_person"
 } else := [data.reasons.released.always]
 
 # METADATA

@@ -6,10 +6,11 @@ import sys
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 from homeward.engine.bundle import build_bundle
 from homeward.engine.faults import NoAnswerError
@@ -30,7 +31,8 @@ def decide_lines(
     `chunks` may wait for input; answers to what was asked do not wait for it. Raises NoAnswerError
     when the engine cannot be started or goes away.
     """
-    count = cores or max(2, min(4, os.cpu_count() or 1))
+    # one more than two cores: while one reads and writes, two judge
+    count = cores or max(3, min(4, os.cpu_count() or 1))
     with _workers(policies, raw, count) as workers, ThreadPoolExecutor(count + 1) as pool:
         free: SimpleQueue[Worker] = SimpleQueue()
         for worker in workers:
@@ -48,7 +50,11 @@ def decide_lines(
         waiting: deque[Future[bytes]] = deque()
         more = True
         while more or waiting:
-            if more and len(waiting) <= 2 * count and (following.done() or not waiting):
+            room = more and len(waiting) <= 2 * count
+            # whichever comes first: with only the answers waited for, one core would sit idle
+            first: list[Future[Any]] = [*([following] if room else []), *list(waiting)[:1]]
+            wait(first, return_when=FIRST_COMPLETED)
+            if room and following.done():
                 lines = following.result()
                 more = lines is not None
                 if lines is not None:

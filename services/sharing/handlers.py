@@ -108,7 +108,12 @@ def _outcome_item(
         episode_id=event.episode_id,
         category="basic_outcome",
         version=1,
-        facts={"subject": "child", "provenance": "worker_view", "facts": {}},
+        facts={
+            "subject": "child",
+            "provenance": "worker_view",
+            # the child was there: that a talk was offered or held can give nothing away to them
+            "facts": {"would_prejudice_action": False},
+        },
         fields=fields,
         # what was judged after the offer had ended holds for it, however late we hear of the end
         existed_at=min(event.occurred_at, now),

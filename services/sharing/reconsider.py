@@ -19,7 +19,7 @@ from messaging.telemetry import get_logger
 from services.sharing.children import RECONSIDER, read_again
 from services.sharing.domain.answer import NO_DECISION, no_decision, without_content
 from services.sharing.domain.facts import ItemFacts
-from services.sharing.domain.payload import content, permitted_parts
+from services.sharing.domain.payload import content, permitted_parts, with_counts
 from services.sharing.parts import Gate, gate
 from services.sharing.policy import NoDecisionError
 from services.sharing.proposal import Pair, Proposal, propose
@@ -174,7 +174,9 @@ async def _fill_item(
             pair.answer, pair.decided = None, False
         return
     for pair, names in several:
-        pair.content = content(item, parts, pair.recipient.type, names, known=known, whole=whole)
+        counts = pair.document["item"]["facts"].get("cell_counts")
+        told = with_counts(parts, counts, names, known)
+        pair.content = content(item, told, pair.recipient.type, names, known=known, whole=whole)
         if pair.content is None and pair.answer is not None:
             pair.answer = without_content(pair.answer)
 

@@ -420,6 +420,30 @@ class TestPayload:
         with pytest.raises(payload.UnknownTransformError):
             self.passes("unheard_of")
 
+    @pytest.mark.parametrize("name", ["counts_only", "themes_only"])
+    def test_judged_counts_pass_where_counts_pass(self, name: str):
+        parts = payload.with_counts(self.parts, [None, 7], [name], DATA.transforms)
+
+        assert self.passes(name, parts=parts) == {"cell_counts": [None, 7]}
+
+    @pytest.mark.parametrize("name", ["codes_only", "minimum_facts", "summary_only"])
+    def test_judged_counts_pass_nowhere_else(self, name: str):
+        assert payload.with_counts(self.parts, [7], [name], DATA.transforms) == self.parts
+
+    def test_no_counts_are_added_that_nobody_judged(self):
+        assert payload.with_counts(self.parts, None, ["counts_only"], DATA.transforms) == self.parts
+
+    def test_a_worker_reads_moments_on_londons_clock(self):
+        item = {
+            "category": "whereabouts",
+            "provenance": "child_said",
+            "fields": {"event_at": "2026-10-10T22:30:00+00:00"},
+        }
+
+        assert payload.spoken({"item": item}) == (
+            "whereabouts (child said)\nevent at: Saturday 10 October 2026, 23:30"
+        )
+
     def test_words_are_kept_only_as_being_there(self):
         facts = {
             "necessity_reason": "because of him",

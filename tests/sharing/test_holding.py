@@ -61,6 +61,27 @@ async def test_without_an_answer_everything_is_held_once_and_asked_again(a_gate,
     assert len(await pages(case)) == 1
 
 
+async def test_while_other_policies_are_loaded_everything_is_held_and_nothing_leaves(a_gate):
+    case = await a_gate()
+    await case.clock(NOON)
+    await case.partner("northshire-council", "childrens_services")
+    policy = case.app.state["gate"].policy
+    expected, policy.digest = policy.digest, "sha256:of-other-policies"
+    await case.referred()
+    await case.outcome()
+
+    async def held() -> list[dict]:
+        return (await case.do("GET", "/decisions", role="manager")).json()["items"]
+
+    assert {tuple(d["rule_ids"]) for d in await eventually(held)} == {("NO_DECISION",)}
+    assert (await case.do("GET", "/releases", role="manager")).json()["items"] == []
+    assert (await case.do("GET", "/ready")).status_code == 503
+
+    policy.digest = expected
+    decided = await case.decisions()
+    assert decided["northshire-council", case.outcome_id()]["rule_ids"] == ["CSC-01"]
+
+
 async def test_an_urgent_hold_calls_the_dsl_once_and_then_the_manager_on_call(a_gate):
     case = await a_gate()
     await case.clock(NOON)

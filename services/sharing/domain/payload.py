@@ -8,14 +8,18 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
+from services.sharing.domain.birthdays import LONDON
 from services.sharing.domain.facts import ItemFacts
 
 PARTS = frozenset({"fields", "extracts", "summary", "text", "event_at", "third_parties"})
 """What `interview` gives of an item on request, by name."""
 
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)\Z")
+"""A moment as services write it; people read it on London's clock."""
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+-]{0,79}\Z")
 
 
@@ -99,6 +103,23 @@ def content(
     }
 
 
+def with_counts(
+    parts: Mapping[str, Any], counts: Any, names: Sequence[str], known: Mapping[str, Transform]
+) -> Mapping[str, Any]:
+    """Return `parts` with the judged counts, where a transform lets counts pass by name.
+
+    Counts are judged (by a manager), not said by the child, so `interview` does not hold them.
+    """
+    asked = any("cell_counts" in some for one in _those(names, known) for some in _named(one))
+    if counts is None or not asked:
+        return parts
+    return {**parts, "fields": {**(parts.get("fields") or {}), "cell_counts": counts}}
+
+
+def _named(one: Transform) -> Iterable[frozenset[str]]:
+    return () if one.fields is None else one.fields.values()
+
+
 def _those(names: Iterable[str], known: Mapping[str, Transform]) -> list[Transform]:
     try:
         return [known[name] for name in names]
@@ -158,4 +179,6 @@ def _said(value: Any) -> str:
             return "; ".join(_said(one) for one in value)
         case Mapping():
             return "; ".join(f"{name}: {_said(one)}" for name, one in value.items())
+        case str() if _INSTANT.match(value):
+            return f"{datetime.fromisoformat(value).astimezone(LONDON):%A %-d %B %Y, %H:%M}"
     return str(value)

@@ -327,7 +327,7 @@ def note_decisions(case: str, name: str) -> Action:
 
     async def act(world: World) -> None:
         ids = world.of(case)
-        found = await world.all_of("manager", "sharing", f"/children/{ids.child}/decisions")
+        found = await world.all_of("manager", "sharing", "/decisions", child_id=ids.child)
         latest = {(one["item_id"], one["recipient"]): one for one in found}
         ids.notes[name] = list(latest.values())
 
@@ -341,7 +341,7 @@ def tell_by_phone(case: str, recipient: str, items: Sequence[str], at: str) -> A
         ids = world.of(case)
         wanted = {ids.items[name] for name in items}
         await world.rest()
-        found = await world.all_of("manager", "sharing", f"/children/{ids.child}/releases")
+        found = await world.all_of("manager", "sharing", "/releases", child_id=ids.child)
         for release in found:
             if release["recipient"] == recipient and release["item_id"] in wanted:
                 path = f"/releases/{release['release_id']}/delivered"

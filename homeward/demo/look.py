@@ -25,7 +25,7 @@ from homeward.home import Home
 async def at_case(world: World, case: Case) -> CaseFound:
     """Return what the services show of one case."""
     ids = world.of(case.key)
-    decisions = await world.all_of("manager", "sharing", f"/children/{ids.child}/decisions")
+    decisions = await world.all_of("manager", "sharing", "/decisions", child_id=ids.child)
     _name_outcomes(case, world, decisions)
     episodes = {value: name for name, value in ids.episodes.items()}
     items = [
@@ -35,7 +35,7 @@ async def at_case(world: World, case: Case) -> CaseFound:
     ]
     shown = {item.item for item in items}
     latest = {(one["item_id"], one["recipient"]): one for one in decisions}
-    listed = await world.all_of("manager", "sharing", f"/children/{ids.child}/releases")
+    listed = await world.all_of("manager", "sharing", "/releases", child_id=ids.child)
     releases = [_release(one) for one in listed]
     return CaseFound(
         case=case.key,

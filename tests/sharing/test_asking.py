@@ -85,7 +85,7 @@ async def test_recipients_and_agreement_are_checked(case):
         {"by": "child", "items": [{"category": "Zarquon", "recipient": "x", "status": "agreed"}]},
     )  # fmt: skip
     assert answer.json()["errors"] == [{"field": "items.0.category", "code": "category.unknown"}]
-    assert (await case.do("GET", "/children/CH-9/decisions")).json()["items"] == []
+    assert (await case.do("GET", "/decisions?child_id=CH-9")).json()["items"] == []
     gone = await case.do("PUT", "/children/CH-9/recipients/x", {"type": "health"})
     assert (gone.status_code, gone.json()["code"]) == (404, "child.unknown")
 

@@ -93,17 +93,6 @@ async def read_decisions(
     return paging.page(rows, make=_decision, key=lambda row: (row.decided_at, row.id))
 
 
-@router.get("/children/{child_id}/decisions")
-async def read_decisions_of_child(
-    child_id: str,
-    app: Annotated[App, Depends(the_app)],
-    caller: Reader,
-    paging: Annotated[Paging, Depends()],
-) -> Page[DecisionOut]:
-    """Give every decision about one child, in order of time."""
-    return await read_decisions(app, caller, paging, child_id=child_id)
-
-
 @router.get("/releases")
 async def read_releases(
     app: Annotated[App, Depends(the_app)],
@@ -125,17 +114,6 @@ async def read_releases(
         found = paging.seek(wanted, Release.permitted_at, Release.id)
         rows = (await session.scalars(found)).all()
     return paging.page(rows, make=_release, key=lambda row: (row.permitted_at, row.id))
-
-
-@router.get("/children/{child_id}/releases")
-async def read_releases_of_child(
-    child_id: str,
-    app: Annotated[App, Depends(the_app)],
-    caller: Reader,
-    paging: Annotated[Paging, Depends()],
-) -> Page[ReleaseOut]:
-    """Give every release about one child, in order of time."""
-    return await read_releases(app, caller, paging, child_id=child_id)
 
 
 def _narrowed(

@@ -108,12 +108,7 @@ def _outcome_item(
         episode_id=event.episode_id,
         category="basic_outcome",
         version=1,
-        facts={
-            "subject": "child",
-            "provenance": "worker_view",
-            # the child was there: that a talk was offered or held can give nothing away to them
-            "facts": {"would_prejudice_action": False},
-        },
+        facts={"subject": "child", "provenance": "worker_view", "facts": {}},
         fields=fields,
         # what was judged after the offer had ended holds for it, however late we hear of the end
         existed_at=min(event.occurred_at, now),

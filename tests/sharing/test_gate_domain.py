@@ -283,6 +283,17 @@ class TestDocument:
         assert (before["law"]["s16la_in_force"], after["law"]["s16la_in_force"]) == (False, True)
         assert digest(before) != digest(after)
 
+    def test_that_a_talk_was_held_gives_nothing_away_to_the_child_who_was_there(self):
+        outcome = an_item(category="basic_outcome", provenance="worker_view")
+
+        def told(*judgements: Judged):
+            return asked(*judgements, item=outcome)["item"]["facts"].get("would_prejudice_action")
+
+        assert told(judged("G3", True)) is False
+        assert told(judged("G3", False)) is None
+        assert told() is None
+        assert "would_prejudice_action" not in asked(judged("G3", True))["item"]["facts"]
+
     def test_judged_facts_in_an_items_facts_do_not_count(self):
         item = an_item(
             facts={"dsl_signoff": True, "approvals": ["dpo", "dsl"], "pseudonym_key": "x"}

@@ -275,9 +275,9 @@ ASSERTED = (
         lambda _, world: bool(world.of(KEY).notes.get("W-2 refused")),
     ),
     Asserted(
-        "After the talk the worker has one task to judge, and the safeguarding lead one.",
+        "After the talk the worker has one task, and the safeguarding lead one.",
         lambda _, world: all(
-            len([task for task in tasks if task["kind"] == "hold"]) == 1
+            [task["kind"] for task in tasks] == ["hold"]
             for tasks in world.of(KEY).notes["tasks after the talk"].values()
         ),
     ),

@@ -136,6 +136,10 @@ def _item(
     facts.pop("pseudonym_key", None)
     if recipient.type == "commissioner" and pseudonym_key:
         facts["pseudonym_key"] = pseudonym_key
+    if item.category == "basic_outcome" and _harm_is_judged(judged, item, recipient.key):
+        # our own item, on which nobody puts facts: the child was there, it gives nothing away.
+        # Until then it waits with the rest, so that the child is told in one conversation.
+        facts["would_prejudice_action"] = False
     return {
         "id": item.id,
         "category": item.category,
@@ -148,6 +152,11 @@ def _item(
         "special": list(item.special),
         "facts": facts,
     }
+
+
+def _harm_is_judged(judged: Iterable[Judged], item: ItemFacts, recipient: str) -> bool:
+    found = gates(judged, item, recipient)
+    return any(found.get(name, {}).get("value") is True for name in ("G3", "G4", "G5", "G6"))
 
 
 def _recipient(

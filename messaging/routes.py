@@ -70,8 +70,10 @@ async def _passes(check: Awaitable[Any]) -> bool:
 async def metrics(request: Request) -> Response:
     """Give counters and what is pending, in Prometheus' format."""
     app: App = request.app.state.homeward
-    counts: dict[str, Awaitable[float]] = {"outbox": _unsent(app), "unhandled": app.bus.unhandled()}
+    # in the order in which work moves on: what leaves one count between two looks is in a later one
+    counts: dict[str, Awaitable[float]] = {"unhandled": app.bus.unhandled()}
     counts |= {kind: count(app) for kind, count in app.pending.items()}
+    counts["outbox"] = _unsent(app)
     for kind, count in counts.items():
         app.metrics.pending.labels(kind).set(await _known(count))
     return Response(generate_latest(app.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -216,7 +216,7 @@ def test_the_page_and_the_ledger_lie_in_the_home(played: Played):
 @pytest.mark.parametrize(
     ("case", "sentence"),
     [
-        ("S1", "After the talk the worker has one task to judge, and the safeguarding lead one."),
+        ("S1", "After the talk the worker has one task, and the safeguarding lead one."),
         ("S1", "The follow-up with the social worker escalates at 17:20:01 and not before."),
         ("S4", "Three in 30 days stays silent, three in 90 days fires on the third episode."),
         ("S5", "The safeguarding lead is alerted once by 11:42, before anything was judged."),

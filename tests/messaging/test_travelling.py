@@ -221,8 +221,11 @@ async def test_a_busy_database_makes_an_event_wait_not_die(small, nats, monkeypa
     hearer = await small("scheduling", events=takes())
     import sqlite3
 
-    held = sqlite3.connect(hearer.app.db.url.database, isolation_level=None)
-    held.execute("BEGIN IMMEDIATE")
+    held = sqlite3.connect(
+        hearer.app.db.url.database, isolation_level=None, check_same_thread=False
+    )
+    # in a thread: the service that may just be writing needs this loop to end its transaction
+    await asyncio.to_thread(held.execute, "BEGIN IMMEDIATE")
     await published(nats, an_episode(1))
     await asyncio.sleep(1.0)
     held.execute("ROLLBACK")

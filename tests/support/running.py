@@ -171,7 +171,7 @@ def _surroundings(variables: dict[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-async def eventually(check, within_s: float = 5, why: str = "it did not happen"):
+async def eventually(check, within_s: float = 15, why: str = "it did not happen"):
     """Return what `check` returns once it is true; fail after `within_s` seconds."""
     until = time.monotonic() + within_s
     while True:

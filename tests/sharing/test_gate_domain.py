@@ -291,6 +291,7 @@ class TestDocument:
 
         assert told(judged("G3", True)) is False
         assert told(judged("G3", False)) is None
+        assert told(judged("G3", True, reason=None)) is None  # nobody said why: not judged
         assert told() is None
         assert "would_prejudice_action" not in asked(judged("G3", True))["item"]["facts"]
 

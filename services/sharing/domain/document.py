@@ -155,8 +155,8 @@ def _item(
 
 
 def _harm_is_judged(judged: Iterable[Judged], item: ItemFacts, recipient: str) -> bool:
-    found = gates(judged, item, recipient)
-    return any(found.get(name, {}).get("value") is True for name in ("G3", "G4", "G5", "G6"))
+    recorded = {"gates": gates(judged, item, recipient)}
+    return any(gate(recorded, name) is True for name in ("G3", "G4", "G5", "G6"))
 
 
 def _recipient(

@@ -24,6 +24,7 @@ from messaging.settings import Settings
 from messaging.subscriptions import Subscriptions
 from messaging.telemetry import Metrics, get_logger
 from messaging.topology import Topology, load
+from messaging.workloads import TwoIssuers, WorkloadVerifier
 
 log = get_logger()
 
@@ -125,9 +126,18 @@ def service(
         api.include_router(router)
     routes.refuse_unguarded(api)
     problem.install(api)
-    verifier = Verifier(config.issuer, name, config.jwks)
-    api.add_middleware(Doorway, verifier=verifier, metrics=app.metrics)
+    api.add_middleware(Doorway, verifier=_verifier(config, name), metrics=app.metrics)
     return api
+
+
+def _verifier(settings: Settings, name: str) -> Verifier | TwoIssuers:
+    people = Verifier(settings.issuer, name, settings.jwks)
+    if not settings.workload_issuer or not settings.workload_jwks:
+        return people
+    workloads = WorkloadVerifier(
+        settings.workload_issuer, name, settings.workload_jwks, settings.workloads
+    )
+    return TwoIssuers(people, workloads, settings.workload_issuer)
 
 
 @asynccontextmanager

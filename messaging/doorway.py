@@ -10,6 +10,7 @@ from messaging.caller import Verifier
 from messaging.errors import AwayError
 from messaging.problem import Problem, unexpected
 from messaging.telemetry import Metrics
+from messaging.workloads import TwoIssuers
 
 OPEN = frozenset({"/health", "/ready", "/metrics", "/openapi.json"})
 """Paths that need no token; they tell nothing about anybody."""
@@ -20,7 +21,7 @@ _TOO_LARGE = Problem(413, "body.too_large")
 class Doorway:
     """ASGI middleware; being around everything, it also guards what somebody forgets to guard."""
 
-    def __init__(self, app: ASGIApp, verifier: Verifier, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, verifier: Verifier | TwoIssuers, metrics: Metrics) -> None:
         self._app = app
         self._verifier = verifier
         self._metrics = metrics

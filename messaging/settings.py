@@ -43,6 +43,12 @@ class Settings(BaseSettings):
     issuer: str
     jwks: str
     """Path or URL of the issuer's public keys."""
+    workload_issuer: str | None = None
+    """Issuer of the tokens that a platform gives our services, where that is another one."""
+    workload_jwks: str | None = None
+    """Path or URL of its public keys."""
+    workloads: dict[str, str] = {}
+    """Service per subject of its tokens, e.g. `system:serviceaccount:homeward:sharing`."""
     tokens: Path
     """Directory with one file `<target>.jwt` per service that this one calls."""
     peers: dict[str, str] = {}
@@ -68,6 +74,16 @@ class Settings(BaseSettings):
         return int(self.listen.rpartition(":")[2])
 
     @model_validator(mode="after")
+    def _workloads_whole(self) -> Self:
+        """Refuse half of it: a service would start and refuse every call of the others."""
+        told = (self.workload_issuer, self.workload_jwks, self.workloads)
+        if any(told) and not all(told):
+            raise UnsafeSettingError("workload_issuer", "needs workload_jwks and workloads too")
+        if self.workload_issuer and self.workload_issuer == self.issuer:
+            raise UnsafeSettingError("workload_issuer", "is the issuer of people's tokens")
+        return self
+
+    @model_validator(mode="after")
     def _safe_in_production(self) -> Self:
         """Refuse a production that trusts what only a single machine or a test may trust."""
         if not self.production:
@@ -83,8 +99,10 @@ class Settings(BaseSettings):
             raise UnsafeSettingError("tls_certificate", "production listens with TLS only")
         if urlsplit(self.nats_url).scheme not in {"tls", "wss"}:
             raise UnsafeSettingError("nats_url", "production speaks TLS to the broker (tls://)")
-        if "://" in self.jwks and urlsplit(self.jwks).scheme != "https":
-            raise UnsafeSettingError("jwks", "production fetches keys over https")
+        for name in ("jwks", "workload_jwks"):
+            where = getattr(self, name) or ""
+            if "://" in where and urlsplit(where).scheme != "https":
+                raise UnsafeSettingError(name, "production fetches keys over https")
         if any(urlsplit(url).scheme != "https" for url in self.peers.values()):
             raise UnsafeSettingError("peers", "production calls peers over https")
         if not _encrypted(self.database_url):

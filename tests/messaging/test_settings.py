@@ -7,6 +7,12 @@ from pydantic import ValidationError
 
 from messaging.settings import HOME_ISSUER, Settings
 
+WORKLOADS = {
+    "workload_issuer": "https://cluster.internal",
+    "workload_jwks": "https://cluster.internal/keys",
+    "workloads": {"system:serviceaccount:homeward:sharing": "sharing"},
+}
+
 
 @pytest.fixture
 def production(tmp_path):
@@ -41,6 +47,7 @@ def test_a_safe_production_starts(production):
         {"clock": "test"},
         {"nats_url": "nats://nats.internal:4222"},
         {"jwks": "http://login.example.org/keys"},
+        WORKLOADS | {"workload_jwks": "http://cluster.internal/keys"},
         {"peers": {"referral": "http://referral.internal"}},
         {"database_url": "postgresql://db.internal/referral"},
         {"database_url": "postgresql://db.internal/referral?ssl=require"},
@@ -60,6 +67,13 @@ def test_a_default_key_is_refused(production, tmp_path, key):
     (tmp_path / "default.key").write_bytes(key)
     with pytest.raises(ValidationError):
         production(id_key=tmp_path / "default.key")
+
+
+@pytest.mark.parametrize("missing", sorted(WORKLOADS))
+def test_half_of_what_a_platform_needs_is_refused(production, missing):
+    assert production(**WORKLOADS)
+    with pytest.raises(ValidationError):
+        production(**{name: value for name, value in WORKLOADS.items() if name != missing})
 
 
 def test_an_error_names_the_setting_and_not_its_value(production):

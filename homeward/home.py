@@ -17,6 +17,9 @@ SERVICES = ("referral", "scheduling", "interview", "sharing", "notify")
 PORTS = (*SERVICES, "nats", "opa")
 """In this order from HOMEWARD_PORT on, where that is set."""
 
+DATABASES, PLACE = "HOMEWARD_DATABASES", "{service}"
+"""Setting with the address of databases on a server, and what stands in it for the service."""
+
 LOCALITIES: dict[str, Any] = {
     "localities": {
         name: {
@@ -111,8 +114,15 @@ class Home:
         """Return the database file of `service`."""
         return self.path / "db" / f"{service}.sqlite"
 
+    @property
+    def databases(self) -> Path:
+        """Holds HOMEWARD_DATABASES as it was when this home was made; absent where files do."""
+        return self.keys_dir / "databases.url"
+
     def database_url(self, service: str) -> str:
-        """Return the address of the database of `service`."""
+        """Return the address of the database of `service`, which may hold a password."""
+        if self.databases.exists():
+            return self.databases.read_text().strip().replace(PLACE, service)
         return f"sqlite+aiosqlite:///{self.db(service)}"
 
     def partner(self, key: str) -> Path:
@@ -130,7 +140,11 @@ class Home:
     # Making one
 
     def make(self) -> "Home":
-        """Make what is missing: folders, keys, localities. What is there stays as it is."""
+        """Make what is missing: folders, keys, localities. What is there stays as it is.
+
+        Raises `HomeError` where HOMEWARD_DATABASES names other databases than this home has.
+        """
+        self._choose_databases()
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in (self.keys_dir, self.keys_dir / "tokens", self.partners):
             folder.mkdir(exist_ok=True, mode=0o700)
@@ -155,6 +169,21 @@ class Home:
         if not self.localities.exists():
             self.localities.write_text(yaml.safe_dump(LOCALITIES, sort_keys=False))
         return self
+
+    def _choose_databases(self) -> None:
+        """Keep where the databases are; a home that silently began with others would be empty."""
+        wanted = os.environ.get(DATABASES, "").strip()
+        if not wanted:
+            return
+        if PLACE not in wanted or not wanted.startswith("postgresql"):
+            raise HomeError(f"{DATABASES} must be a postgresql:// address with {PLACE} in it")
+        if not self.exists:
+            keys.write_secret(self.databases, wanted + "\n")
+        elif not self.databases.exists() or self.databases.read_text().strip() != wanted:
+            raise HomeError(
+                f"{DATABASES} is not what this home was made with; after a change of address or "
+                f"password edit {self.databases}, for other databases make another home"
+            )
 
     @property
     def exists(self) -> bool:

@@ -1,8 +1,9 @@
 """Migrate the databases of all services in one process, because loading is slow."""
 
 import asyncio
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from messaging.migrate import migrate
@@ -10,12 +11,11 @@ from messaging.migrate import migrate
 SERVICES = Path(__file__).parent.parent / "services"
 
 
-async def migrate_all(targets: Sequence[str]) -> None:
-    """Migrate each `<service>=<database url>`, one after the other."""
-    for target in targets:
-        service, _, url = target.partition("=")
+async def migrate_all(urls: Mapping[str, str]) -> None:
+    """Migrate the database of each service, one after the other."""
+    for service, url in urls.items():
         await migrate(url, SERVICES / service / "migrations" / "versions")
 
 
 if __name__ == "__main__":
-    asyncio.run(migrate_all(sys.argv[1:]))
+    asyncio.run(migrate_all(json.load(sys.stdin)))

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+import json
 import os
 import signal
 import sys
@@ -122,18 +123,23 @@ class Supervisor:
             self.ready.set()
 
     async def _migrate(self) -> None:
-        """Bring all five databases to today's tables, in one process because loading is slow."""
+        """Bring all five databases to today's tables, in one process because loading is slow.
+
+        Addresses go over its standard input: one may hold a password, and all can read a command.
+        """
+        targets = {name: self.home.database_url(name) for name in SERVICES}
         with (self.home.logs / "migrate.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
                 "homeward.migrate",
-                *(f"{name}={self.home.database_url(name)}" for name in SERVICES),
+                stdin=asyncio.subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 env=parts.clean_environment(),
             )
-            if await process.wait():
+            await process.communicate(json.dumps(targets).encode())
+            if process.returncode:
                 raise HomeError(f"the databases could not be migrated: {tail(Path(log.name))}")
 
     def _keep(self, part: parts.Part) -> None:

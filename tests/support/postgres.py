@@ -110,7 +110,7 @@ def _wait(process: subprocess.Popen, url: str) -> None:
     until = time.monotonic() + 20
     while True:
         try:
-            run(_ask(url, "select 1"))
+            run(ask(url, "select 1"))
             return
         except (OSError, asyncpg.PostgresError) as error:
             if process.poll() is not None or time.monotonic() > until:
@@ -121,17 +121,18 @@ def _wait(process: subprocess.Popen, url: str) -> None:
 def new_database(server_url: str) -> str:
     """Create an empty database and return its URL."""
     name = f"t_{uuid.uuid4().hex[:16]}"
-    run(_ask(f"{server_url}/postgres", f"create database {name}"))
+    run(ask(f"{server_url}/postgres", f"create database {name}"))
     return f"{server_url}/{name}"
 
 
 def drop_database(url: str) -> None:
     """Remove a database that `new_database` made, whoever is still connected."""
     server_url, _, name = url.rpartition("/")
-    run(_ask(f"{server_url}/postgres", f"drop database if exists {name} with (force)"))
+    run(ask(f"{server_url}/postgres", f"drop database if exists {name} with (force)"))
 
 
-async def _ask(url: str, statement: str) -> None:
+async def ask(url: str, statement: str) -> None:
+    """Run one statement in one database."""
     connection = await asyncpg.connect(url, timeout=5)
     try:
         await connection.execute(statement)

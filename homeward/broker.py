@@ -19,12 +19,6 @@ _RELOADED = "Reloaded server configuration"
 _REFUSED = ("Failed to reload server configuration", "[ERR]")
 
 
-def http_edges() -> list[tuple[str, str]]:
-    """Return each pair of services where the first may ask the second."""
-    services = topology.load().services
-    return [(name, target) for name, node in services.items() for target in node.calls]
-
-
 def partner_nkeys(home: Home) -> dict[str, str]:
     """Return the public broker key of each partner of this home."""
     found = {}

@@ -16,6 +16,7 @@ from typing import Any, TextIO
 from homeward import broker, engines, parts, probe, processes
 from homeward.home import SERVICES, Home, HomeError, choose_ports
 from homeward.keys import EDGE_TTL_S
+from messaging import topology
 
 FIRST_DELAY_S = 0.25
 LONGEST_DELAY_S = 30.0
@@ -105,7 +106,7 @@ class Supervisor:
         self._note()
         if clock == "test":
             self.say(red("HOMEWARD_CLOCK=test: time can be set by hand. Never with real children."))
-        home.issue_edge_tokens(broker.http_edges())
+        home.issue_edge_tokens(topology.load().http_edges())
         broker.write_config(home, ports)
         began = time.monotonic()
         self._keep(parts.broker(home, ports))
@@ -159,7 +160,12 @@ class Supervisor:
             known = processes.known(process.pid)
             self._state["parts"][part.name] = {**known, "url": part.url, "restarts": restarts}
             self._note()
+            remake = (
+                asyncio.create_task(self._remake_streams()) if self._is_new_broker(part) else None
+            )
             code = await process.wait()
+            if remake is not None:
+                remake.cancel()
             if self.stopping.is_set():
                 return
             failures = 0 if time.monotonic() - began > WELL_AFTER_S else failures + 1
@@ -168,6 +174,21 @@ class Supervisor:
             self.say(f"{part.name} ended ({ending(code)}); starting it again in {delay:g} s")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), delay)
+
+    def _is_new_broker(self, part: parts.Part) -> bool:
+        """Tell whether this is a broker started again; the first one's streams are made above."""
+        return part.name == "nats" and self._restarts("nats") > 0
+
+    async def _remake_streams(self) -> None:
+        """Make streams and durables that the broker may have lost with its disk, until it holds."""
+        while True:
+            try:
+                await broker.make_streams(self.home, self._state["ports"])
+            except Exception as error:
+                self.say(f"the broker's streams could not be made: {error}")
+                await asyncio.sleep(LONGEST_DELAY_S)
+            else:
+                return
 
     async def _until_ready(self) -> bool:
         """Wait until each service has proved its round trips; False when told to stop before."""
@@ -201,7 +222,7 @@ class Supervisor:
         while True:
             await asyncio.sleep(LOOK_S)
             if time.time() - issued > EDGE_TTL_S / 2:
-                self.home.issue_edge_tokens(broker.http_edges())
+                self.home.issue_edge_tokens(topology.load().http_edges())
                 issued = time.time()
 
     async def _stop_all(self) -> None:

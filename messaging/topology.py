@@ -20,6 +20,7 @@ class Node(_Strict):
     consumes: dict[str, tuple[str, ...]] = {}
     calls: tuple[str, ...] = ()
     feeds: bool = False
+    mails: bool = False
 
 
 class Streams(_Strict):
@@ -102,6 +103,19 @@ class Topology(_Strict):
     def may_call(self, caller: str, target: str) -> bool:
         """Tell whether there is an edge `caller` -> `target`."""
         return caller in self.services and target in self.services[caller].calls
+
+    def may_compare(self, consumer: str, publisher: str) -> bool:
+        """Tell whether `consumer` may ask `publisher` what it told (comparing.py)."""
+        return consumer in self.services and publisher in self.services[consumer].consumes
+
+    def targets_of(self, service: str) -> tuple[str, ...]:
+        """Return whom `service` asks over HTTP: those it calls, and those it compares with."""
+        node = self.services[service]
+        return tuple(sorted({*node.calls, *node.consumes}))
+
+    def http_edges(self) -> list[tuple[str, str]]:
+        """Return each pair of services where the first asks the second: tokens, network rules."""
+        return [(name, to) for name in sorted(self.services) for to in self.targets_of(name)]
 
     @property
     def feeder(self) -> str | None:

@@ -59,7 +59,7 @@ def test_a_home_never_begins_with_other_databases_unasked(
 def test_one_database_for_all_services_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(DATABASES, "postgresql://homeward@127.0.0.1/all")
 
-    with pytest.raises(HomeError, match="{service}"):
+    with pytest.raises(HomeError, match=r"\{service\}"):
         Home.at(tmp_path / "home").make()
 
 

@@ -112,3 +112,13 @@ async def test_streams_are_as_durable_as_they_have_to_be(nats):
     assert (events.deny_delete, events.deny_purge, events.discard) == (True, True, "new")
     assert (feed.deny_delete, feed.deny_purge, feed.max_age) == (False, True, 0)
     assert (durable.max_deliver, durable.deliver_policy) == (-1, "all")
+
+
+def test_each_consumer_may_ask_its_publishers_what_they_told_and_no_more():
+    topology = load()
+
+    assert topology.may_compare("notify", "sharing")
+    assert not topology.may_call("notify", "sharing")
+    assert not topology.may_compare("sharing", "notify")
+    assert ("notify", "sharing") in topology.http_edges()
+    assert len(topology.http_edges()) == len(set(topology.http_edges()))

@@ -106,7 +106,7 @@ class Runner:
     def settings(self, name: str, **extra: str) -> dict[str, str]:
         """Return the environment of a service; `extra` are settings in lower case."""
         url = extra.pop("url", f"http://127.0.0.1:{free_port()}")
-        targets = list(self.broker.topology.services[name].calls)
+        targets = list(self.broker.topology.targets_of(name))
         peers = {r.name: r.url for r in self.running if r.name in targets}
         found = {
             "listen": url.removeprefix("http://"),

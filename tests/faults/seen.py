@@ -1,4 +1,4 @@
-"""What somebody who stands outside has seen of a run: nothing of it is read from a service's tables.
+"""What somebody who stands outside has seen of a run; nothing of it comes from a service's tables.
 
 Whoever drives a run fills this in while it goes on and when it rests; `oracle.violations` judges it
 and asks nobody anything. Lists of the APIs are kept as they came (`Row`), so that a field that is
@@ -153,3 +153,20 @@ class Seen:
     """Children for whom somebody has judged G3, G4 and G6: their holds are not urgent."""
     marked: frozenset[str] = frozenset()
     """Words that the driver put into names and stories: they occur nowhere but in opened events."""
+
+    @cached_property
+    def chain(self) -> list[Row]:
+        """Return the entries of the exported ledger in order, as far as they can be read."""
+        found = []
+        for line in (self.ledger or b"").splitlines()[1:]:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                break
+            if "checkpoint" not in entry:
+                found.append(entry)
+        return found
+
+    def entries(self, *kinds: str) -> list[Row]:
+        """Return the entries of these kinds, in order."""
+        return [one for one in self.chain if one["kind"] in kinds]

@@ -1,0 +1,85 @@
+"""No pair of item and recipient is decided twice for the same facts, and none is left undecided."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from faults.rules.violation import Violation
+from faults.seen import Row, Seen
+
+NO_DECISION = "NO_DECISION"
+
+
+def pair_of(row: Row) -> tuple[str, str]:
+    """Return the item and the recipient that a decision or a release is about."""
+    return str(row["item_id"]), str(row["recipient"])
+
+
+def _in_order(seen: Seen) -> Iterator[tuple[Row, Any]]:
+    """Give decisions in the order of the ledger, with the digest of the facts that were judged."""
+    listed = {str(row["id"]): row for row in seen.decisions}
+    if seen.ledger is None:
+        for row in seen.decisions:
+            yield row, row["epoch"]
+        return
+    for entry in seen.entries("decision"):
+        row = listed.get(str(entry["body"]["decision_id"]))
+        if row is not None:
+            yield row, entry["body"]["facts_digest"]
+
+
+def once_for_the_same_facts(seen: Seen) -> Iterator[Violation]:
+    """Facts that return after others were true may be judged again; the same in a row may not.
+
+    A hold for want of an answer is no judgement: it is recorded once, and an answer may follow.
+    """
+    last: dict[tuple[str, str], tuple[Row, Any]] = {}
+    judged: set[tuple[Any, ...]] = set()
+    for row, facts in _in_order(seen):
+        pair, held = pair_of(row), NO_DECISION in row["rule_ids"]
+        if pair in last:
+            before, its_facts = last[pair]
+            same = its_facts == facts and all(
+                before[name] == row[name] for name in ("item_version", "policy_digest")
+            )
+            if same and (held or NO_DECISION not in before["rule_ids"]):
+                yield Violation.of("decision.twice", *pair, row["id"])
+        last[pair] = row, facts
+        moment = (*pair, row["item_version"], row["epoch"], row["policy_digest"], held)
+        if moment in judged:
+            yield Violation.of("decision.twice", *pair, row["id"])
+        judged.add(moment)
+
+
+def on_record(seen: Seen) -> Iterator[Violation]:
+    """What was decided, to share or not to share, stands in the ledger, and nothing else does."""
+    if seen.ledger is None:
+        return
+    noted = Counter(str(one["body"]["decision_id"]) for one in seen.entries("decision"))
+    listed = {str(row["id"]) for row in seen.decisions}
+    for decision_id in listed - noted.keys():
+        yield Violation.of("decision.unrecorded", decision_id)
+    for decision_id in noted.keys() - listed:
+        yield Violation.of("decision.unlisted", decision_id)
+    for decision_id, count in noted.items():
+        if count > 1:
+            yield Violation.of("decision.twice", decision_id)
+
+
+def all_final(seen: Seen) -> Iterator[Violation]:
+    """Once a run rests, each pair has one decision that stands, and policy itself gave it."""
+    current = defaultdict(list)
+    for row in seen.decisions:
+        if row["current"]:
+            current[pair_of(row)].append(row)
+    for pair, rows in current.items():
+        if len(rows) > 1:
+            yield Violation.of("decision.two_current", *pair)
+    for pair in seen.expected - current.keys():
+        yield Violation.of("pair.undecided", *pair)
+    for pair, rows in current.items():
+        if any(NO_DECISION in row["rule_ids"] for row in rows):
+            yield Violation.of("pair.undecided", *pair)
+
+
+RULES = (once_for_the_same_facts, on_record, all_final)

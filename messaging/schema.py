@@ -1,4 +1,4 @@
-"""The tables that every service has beside its own: inbox, outbox, idempotency, access."""
+"""The tables that every service has beside its own: what it took, told, answered and compared."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -46,7 +46,7 @@ class Instant(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def _tables() -> tuple[MetaData, Table, Table, Table, Table]:
+def _tables() -> tuple[MetaData, Table, Table, Table, Table, Table, Table]:
     metadata = MetaData()
     inbox = Table(
         "inbox",
@@ -92,7 +92,23 @@ def _tables() -> tuple[MetaData, Table, Table, Table, Table]:
         Column("at", Instant(), nullable=False),
         Index("access_subject", "subject_id", "at"),
     )
-    return metadata, inbox, outbox, idempotency, access
+    compared = Table(  # how far comparing.py has come with each publisher, by its `sent_at`
+        "compared",
+        metadata,
+        Column("publisher", String(200), primary_key=True),
+        Column("up_to", Instant(), nullable=False),
+    )
+    lacking = Table(  # what was told and is not in the inbox: on its way, put aside, or lost
+        "lacking",
+        metadata,
+        Column("publisher", String(200), primary_key=True),
+        Column("event_id", String(200), primary_key=True),
+        Column("subject", String(200), nullable=False),
+        Column("found_at", Instant(), nullable=False),
+        Column("asks", Integer(), nullable=False),
+        Column("again_at", Instant(), nullable=False),
+    )
+    return metadata, inbox, outbox, idempotency, access, compared, lacking
 
 
 def _where(condition: Any) -> dict[str, Any]:
@@ -100,7 +116,7 @@ def _where(condition: Any) -> dict[str, Any]:
     return {"sqlite_where": condition, "postgresql_where": condition}
 
 
-_metadata, inbox, outbox, idempotency, access = _tables()
+_metadata, inbox, outbox, idempotency, access, compared, lacking = _tables()
 
 
 def new_base() -> type[DeclarativeBase]:
@@ -160,3 +176,24 @@ def create_v1(op: Any) -> None:
         Column("at", Instant(), nullable=False),
     )
     op.create_index("access_subject", "access", ["subject_id", "at"])
+
+
+def create_v2(op: Any) -> None:
+    """Create what comparing.py keeps: how far it has come with each publisher, and what it lacks.
+
+    Written out and never changed, as `create_v1`.
+    """
+    op.create_table(
+        "compared",
+        Column("publisher", String(200), primary_key=True),
+        Column("up_to", Instant(), nullable=False),
+    )
+    op.create_table(
+        "lacking",
+        Column("publisher", String(200), primary_key=True),
+        Column("event_id", String(200), primary_key=True),
+        Column("subject", String(200), nullable=False),
+        Column("found_at", Instant(), nullable=False),
+        Column("asks", Integer(), nullable=False),
+        Column("again_at", Instant(), nullable=False),
+    )

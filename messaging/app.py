@@ -18,11 +18,13 @@ from messaging.clock import Clock, TestClock
 from messaging.database import Database
 from messaging.doorway import Doorway
 from messaging.edge import Edge
+from messaging.gauges import Look
 from messaging.ids import Ids
+from messaging.metrics import Metrics
 from messaging.relay import prune, relay, send_waiting
 from messaging.settings import Settings
 from messaging.subscriptions import Subscriptions
-from messaging.telemetry import Metrics, get_logger
+from messaging.telemetry import get_logger
 from messaging.topology import Topology, load
 from messaging.workloads import TwoIssuers, WorkloadVerifier
 
@@ -89,6 +91,7 @@ def service(
     due: Sequence[Due] = (),
     background: Sequence[Hook] = (),
     pending: Mapping[str, Count] | None = None,
+    looks: Sequence[Look] = (),
     on_start: Hook | None = None,
     ready: Sequence[Hook] = (),
 ) -> FastAPI:
@@ -104,7 +107,7 @@ def service(
         clock=TestClock() if config.clock == "test" else Clock(),
         ids=Ids.of(config.id_key),
         topology=topology,
-        metrics=Metrics(),
+        metrics=Metrics([routes.OUTBOX, *looks]),
         subscriptions=(events or Subscriptions()).fit(name, topology),
         edges={target: Edge(config, target) for target in topology.services[name].calls},
         pending=pending or {},
@@ -125,6 +128,11 @@ def service(
     for router in (*routers, *routes.routers(config)):
         api.include_router(router)
     routes.refuse_unguarded(api)
+    app.metrics.expect(
+        handlers=app.subscriptions.handlers,
+        work=["relay", "due", "bus", "prune", *(work.__name__ for work in (*background, *due))],
+        routes=routes.paths(api),
+    )
     problem.install(api)
     api.add_middleware(Doorway, verifier=_verifier(config, name), metrics=app.metrics)
     return api

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import ssl
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -97,6 +98,7 @@ async def take(app: "App", delivery: Delivery) -> None:
             raise UnparseableError from None
         if not 0 < len(event.id) <= 200:
             raise UnparseableError
+        began = time.perf_counter()
         try:
             async with asyncio.timeout(within_s):
                 await one.handler(event, app)
@@ -108,6 +110,7 @@ async def take(app: "App", delivery: Delivery) -> None:
             raise
         else:
             app.metrics.handled.labels(one.by, "done").inc()
+            app.metrics.handling.labels(one.by).observe(time.perf_counter() - began)
 
 
 class Again(BaseMiddleware[Any, Any]):

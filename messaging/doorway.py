@@ -1,5 +1,6 @@
 """The outermost layer of HTTP: no request passes without a valid token, none too large."""
 
+import time
 from http import HTTPStatus
 
 from fastapi.responses import JSONResponse
@@ -8,8 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from messaging.caller import Verifier
 from messaging.errors import AwayError
+from messaging.metrics import Metrics
 from messaging.problem import Problem, unexpected
-from messaging.telemetry import Metrics
 from messaging.workloads import TwoIssuers
 
 OPEN = frozenset({"/health", "/ready", "/metrics", "/openapi.json"})
@@ -34,7 +35,7 @@ class Doorway:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})  # there are none to be had
             return
-        status = 0
+        status, began = 0, time.perf_counter()
 
         async def sending(message: Message) -> None:
             nonlocal status
@@ -61,6 +62,9 @@ class Doorway:
         finally:
             route = getattr(scope.get("route"), "path", "unknown")
             self._metrics.requests.labels(route, _method(scope), str(status)).inc()
+            self._metrics.answering.labels(route).observe(time.perf_counter() - began)
+            if status >= HTTPStatus.INTERNAL_SERVER_ERROR or not status:
+                self._metrics.request_failures.labels(route).inc()
 
     async def _refusal(self, scope: Scope) -> JSONResponse | None:
         """Return why the request may not pass, or None and the caller in the scope."""

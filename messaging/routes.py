@@ -2,7 +2,9 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Iterator
+import time
+from collections.abc import Awaitable, Coroutine, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
@@ -15,14 +17,16 @@ from sqlalchemy import func, select
 from messaging.background import TimerFailedError
 from messaging.caller import Caller, allow
 from messaging.doorway import OPEN
+from messaging.gauges import Family, Look, Values, in_time
 from messaging.problem import Problem
 from messaging.schema import inbox, outbox
 from messaging.settings import Settings
 
 if TYPE_CHECKING:
-    from messaging.app import App
+    from messaging.app import App, Count
 
 _CHECK_S = 2.0
+_COUNT_S = 4.0
 _open = APIRouter()
 _clock = APIRouter()
 
@@ -42,13 +46,21 @@ async def health() -> dict[str, bool]:
 async def ready(request: Request) -> dict[str, bool]:
     """Tell that real round trips to everything needed work; 503 names what does not."""
     app: App = request.app.state.homeward
-    checks: dict[str, Awaitable[Any]] = {"database": _reads(app), "broker": app.bus.ready()}
-    checks |= {check.__name__: check(app) for check in app.ready}
-    results = await asyncio.gather(*(_passes(check) for check in checks.values()))
-    if not all(results):
-        away = [n for n, passes in zip(checks, results, strict=True) if not passes]
+    away = [name for name, passes in (await _dependencies(app)).items() if not passes]
+    if away:
         raise Problem(503, "service.not_ready", fields=[(name, "away") for name in away])
     return {"ready": True}
+
+
+async def _dependencies(app: "App") -> dict[str, bool]:
+    """Return for each thing that the service needs whether a round trip to it works."""
+    checks: dict[str, Coroutine[Any, Any, Any]] = {
+        "database": _reads(app),
+        "broker": app.bus.ready(),
+    }
+    checks |= {check.__name__: _of(check(app)) for check in app.ready}
+    results = await asyncio.gather(*(_passes(check) for check in checks.values()))
+    return dict(zip(checks, results, strict=True))
 
 
 async def _reads(app: "App") -> None:
@@ -57,26 +69,43 @@ async def _reads(app: "App") -> None:
         await session.execute(select(inbox.c.event_id).limit(1))
 
 
-async def _passes(check: Awaitable[Any]) -> bool:
+async def _passes(check: Coroutine[Any, Any, Any]) -> bool:
     try:
-        async with asyncio.timeout(_CHECK_S):
-            await check
+        await in_time(check, _CHECK_S)
     except Exception:
         return False
     return True
 
 
+async def _of(work: Awaitable[Any]) -> Any:
+    return await work
+
+
 @_open.get("/metrics", include_in_schema=False)
 async def metrics(request: Request) -> Response:
-    """Give counters and what is pending, in Prometheus' format."""
+    """Give counters, and what was looked up just now, in Prometheus' format."""
     app: App = request.app.state.homeward
-    # in the order in which work moves on: what leaves one count between two looks is in a later one
-    counts: dict[str, Awaitable[float]] = {"unhandled": app.bus.unhandled()}
-    counts |= {kind: count(app) for kind, count in app.pending.items()}
-    counts["outbox"] = _unsent(app)
-    for kind, count in counts.items():
-        app.metrics.pending.labels(kind).set(await _known(count))
+    up, *_ = await asyncio.gather(_dependencies(app), _pending(app), app.metrics.gauges.take(app))
+    for name, works in up.items():
+        app.metrics.dependency.labels(name).set(works)
+    app.metrics.clock.set(app.clock.now().timestamp())
     return Response(generate_latest(app.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _pending(app: "App") -> None:
+    """Count what waits, in all within the time that a scrape may take.
+
+    In the order in which work moves on: what leaves one count between two looks is in a later one.
+    """
+    counts: dict[str, Count] = {
+        "unhandled": lambda app: app.bus.unhandled(),
+        **app.pending,
+        "outbox": _unsent,
+    }
+    until = time.monotonic() + _COUNT_S
+    for kind, count in counts.items():
+        within_s = min(_CHECK_S, until - time.monotonic())
+        app.metrics.pending.labels(kind).set(await _known(count(app), within_s))
 
 
 async def _unsent(app: "App") -> int:
@@ -85,13 +114,33 @@ async def _unsent(app: "App") -> int:
         return (await session.execute(waiting)).scalar_one()
 
 
-async def _known(count: Awaitable[float]) -> float:
+async def _known(count: Awaitable[float], within_s: float) -> float:
     """Return the count, or NaN where it cannot be known now: that is not zero."""
     try:
-        async with asyncio.timeout(_CHECK_S):
-            return await count
+        return float(await in_time(_of(count), within_s))
     except Exception:
         return math.nan
+
+
+async def _oldest_unsent(app: "App") -> Mapping[str, Values]:
+    """Look how long the first of what waits has waited; by real time, as the broker's ages are."""
+    first = select(outbox.c.written_at).where(outbox.c.sent_at.is_(None))
+    async with app.db.reading() as session:
+        written_at = await session.scalar(first.order_by(outbox.c.seq).limit(1))
+    age_s = (datetime.now(UTC) - written_at).total_seconds() if written_at else 0.0
+    return {"homeward_outbox_oldest_seconds": {(): max(0.0, age_s)}}
+
+
+OUTBOX = Look(
+    [
+        Family(
+            "homeward_outbox_oldest_seconds",
+            "Age of the first fact that the broker has not stored yet; 0 where none waits",
+        )
+    ],
+    _oldest_unsent,
+)
+"""What every service looks up beside its own."""
 
 
 class ClockSetting(BaseModel):
@@ -111,6 +160,11 @@ async def set_clock(
     except TimerFailedError:
         raise Problem(503, "timer.failed") from None
     return {"now": app.clock.now().isoformat()}
+
+
+def paths(api: FastAPI) -> list[str]:
+    """Return the routes of a service, as labels name them."""
+    return sorted({str(route.path) for route in iter_route_contexts(api.routes)})
 
 
 def refuse_unguarded(api: FastAPI) -> None:

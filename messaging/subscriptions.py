@@ -47,6 +47,11 @@ class Subscriptions:
         return tuple(self._by_subject.get(subject, ()))
 
     @property
+    def handlers(self) -> tuple[str, ...]:
+        """Return the names of all handlers."""
+        return tuple(one.by for several in self._by_subject.values() for one in several)
+
+    @property
     def subjects(self) -> frozenset[str]:
         """Return all subjects that have a handler."""
         return frozenset(self._by_subject)

@@ -1,4 +1,4 @@
-"""Logs by allow-list and light counters: what is not registered is dropped and counted."""
+"""Logs by allow-list: what is not registered is dropped and counted."""
 
 import logging
 import re
@@ -9,13 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    ProcessCollector,
-    disable_created_metrics,
-)
+from prometheus_client import Counter
 
 dropped = Counter(
     "homeward_log_keys_dropped",
@@ -24,7 +18,8 @@ dropped = Counter(
     registry=None,
 )
 
-disable_created_metrics()  # type: ignore[no-untyped-call]
+for _reason in ("event", "key", "value"):
+    dropped.labels(_reason)  # so that none reads as 0
 
 _keys: set[str] = set()
 _CODE = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*\Z")
@@ -149,42 +144,3 @@ def configure(service: str) -> None:
     root = logging.getLogger()
     root.handlers = [_Libraries(logging.WARNING)]
     root.setLevel(logging.WARNING)
-
-
-class Metrics:
-    """Counters of one service; labels are codes and routes, never ids."""
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.registry.register(dropped)
-        ProcessCollector(registry=self.registry)
-        self.handled = Counter(
-            "homeward_events_handled",
-            "Deliveries of events by handler and result",
-            ["handler", "result"],
-            registry=self.registry,
-        )
-        self.published = Counter(
-            "homeward_events_published", "Events the broker stored", registry=self.registry
-        )
-        self.dead = Counter(
-            "homeward_dead_letters", "Events put aside", ["reason"], registry=self.registry
-        )
-        self.requests = Counter(
-            "homeward_http_requests",
-            "Requests by route, method and status",
-            ["route", "method", "status"],
-            registry=self.registry,
-        )
-        self.failures = Counter(
-            "homeward_background_failures",
-            "Failures of background work",
-            ["name"],
-            registry=self.registry,
-        )
-        self.pending = Gauge(
-            "homeward_pending",
-            "Work that waits; all zero when the service is at rest, NaN where it cannot be known",
-            ["kind"],
-            registry=self.registry,
-        )

@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from messaging.app import App, service
 from services.notify.api import router
 from services.notify.handlers import events
+from services.notify.metrics import LOOKS
 from services.notify.sending import send_due, take_back_claims, unsent
 from services.notify.settings import NotifySettings
 from services.notify.tables import Base
@@ -20,6 +21,7 @@ def create(settings: NotifySettings | None = None) -> FastAPI:
         events=events,
         due=[send_due],
         pending={"unsent": unsent},
+        looks=LOOKS,
         on_start=_start,
     )
 

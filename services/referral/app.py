@@ -6,6 +6,7 @@ from messaging.app import App, service
 from messaging.settings import Settings
 from services.referral.api import router
 from services.referral.localities import read
+from services.referral.metrics import LOOKS
 from services.referral.tables import Base
 
 
@@ -21,5 +22,6 @@ def create(settings: Settings | None = None) -> FastAPI:
         settings=settings or Settings,
         base=Base,
         routers=[router],
+        looks=LOOKS,
         on_start=read_localities,
     )

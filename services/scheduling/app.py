@@ -7,6 +7,7 @@ from messaging.settings import Settings
 from services.scheduling import api, workers
 from services.scheduling.clocks import announce_due
 from services.scheduling.handlers import events
+from services.scheduling.metrics import LOOKS
 from services.scheduling.settings import SchedulingSettings
 from services.scheduling.tables import Base
 
@@ -20,4 +21,5 @@ def create(settings: Settings | None = None) -> FastAPI:
         routers=[api.router, workers.router],
         events=events,
         due=[announce_due],
+        looks=LOOKS,
     )

@@ -19,6 +19,7 @@ from services.sharing.api import ledger as ledger_routes
 from services.sharing.domain.releasing import STOPPABLE
 from services.sharing.due import birthdays, call_without_bus, children_not_told, nobody_acted
 from services.sharing.handlers import events
+from services.sharing.metrics import LOOKS
 from services.sharing.parts import gate, open_gate
 from services.sharing.reconsider import reconsider_for_ever, undecided
 from services.sharing.settings import SharingSettings
@@ -80,6 +81,7 @@ def create(settings: type[Settings] | Settings = SharingSettings) -> FastAPI:
         ],
         background=[reconsider_for_ever, call_without_bus, delivery.deliver],
         pending={"undecided": undecided, "undelivered": delivery.undelivered},
+        looks=LOOKS,
         on_start=start,
         ready=[policy],
     )

@@ -4,13 +4,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge, Histogram
 
 from messaging.app import App
 from services.sharing.policy import Policy
 from services.sharing.policy_data import PolicyData, load
 
 _KEY = "gate"
+_DECISIONS = ("allow", "allow_redacted", "defer", "deny")
+_NO_ANSWERS = (
+    "away", "time_out", "status_4xx", "status_5xx", "too_large", "no_token", "not_json",
+    "no_result", "digest", "malformed", "unknown_code",
+)  # fmt: skip
+_ANSWER_S = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3)
+"""Up to the deadline, see policy.py."""
 
 
 @dataclass
@@ -39,9 +46,28 @@ def open_gate(app: App) -> Gate:
     """Make the gate from the settings; called once, at start."""
     settings = app.settings
     data = load(settings.policies)
+    seconds = Histogram(
+        "homeward_policy_seconds",
+        "Time in which policy gave a usable answer, without waiting for its turn",
+        buckets=_ANSWER_S,
+        registry=app.metrics.registry,
+    )
+    info = Gauge(
+        "homeward_policy_info",
+        "1, with the version of the policies that decide",
+        ["policy_version"],
+        registry=app.metrics.registry,
+    )
+    info.labels(data.version).set(1)
     made = Gate(
         data=data,
-        policy=Policy(settings.opa_url, settings.policy_digest, data, settings.opa_token),
+        policy=Policy(
+            settings.opa_url,
+            settings.policy_digest,
+            data,
+            settings.opa_token,
+            observe=seconds.observe,
+        ),
         controllers=_controllers(settings.localities),
         decisions=Counter(
             "homeward_decisions",
@@ -56,6 +82,10 @@ def open_gate(app: App) -> Gate:
             registry=app.metrics.registry,
         ),
     )
+    for decision in _DECISIONS:
+        made.decisions.labels(decision)
+    for code in _NO_ANSWERS:
+        made.no_answers.labels(code)
     app.state[_KEY] = made
     return made
 

@@ -6,6 +6,8 @@ and none of them may be somebody else's default.
 
 import asyncio
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -96,11 +98,14 @@ class Policy:
         digest: str,
         data: PolicyData,
         token: Path | None = None,
+        *,
+        observe: Callable[[float], None] = lambda _: None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.data = data
         self.digest = digest
         self._token = token
+        self._observe = observe
         self._limit = asyncio.Semaphore(_AT_ONCE)
         self._client = httpx.AsyncClient(
             base_url=url,
@@ -115,12 +120,16 @@ class Policy:
         """Return the answer about `document`. Raises NoDecisionError: the pair is then held."""
         question = json.dumps({"input": document}, separators=(",", ":")).encode()
         async with self._limit:
+            began = time.perf_counter()
             try:
                 async with asyncio.timeout(DEADLINE_S):
                     body = await self._ask(question)
             except TimeoutError as error:
                 raise NoDecisionError("time_out") from error
-        return self._read(body)
+            took_s = time.perf_counter() - began
+        answer = self._read(body)
+        self._observe(took_s)
+        return answer
 
     async def ready(self) -> None:
         """Prove a round trip: the right policies hold what does not fit the contract."""

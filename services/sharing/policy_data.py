@@ -43,6 +43,7 @@ class PolicyData:
     everywhere: tuple[Mapping[str, Any], ...]
     transforms: Mapping[str, Transform]
     whole: Transform = field(default_factory=Transform)
+    version: str = "unknown"
 
     @cached_property
     def carers(self) -> frozenset[str]:
@@ -103,6 +104,7 @@ def load(folder: Path) -> PolicyData:
             name: Transform.of(one or {}) for name, one in transforms.get("transforms", {}).items()
         },
         whole=Transform.of(transforms.get("whole", {})),
+        version=str(codes.get("policy_version", "unknown")),
     )
 
 

@@ -22,9 +22,9 @@ from messaging.clock import Clock
 from messaging.database import Database, lock
 from messaging.errors import AwayError
 from messaging.ids import Ids
+from messaging.metrics import Metrics
 from messaging.provision import provision
 from messaging.schema import outbox
-from messaging.telemetry import Metrics
 from messaging.topology import load
 from services.sharing import taking_back
 from services.sharing.delivery import deliver_once, stop, take_back, undelivered

@@ -55,7 +55,7 @@ def settings_for(service: str, home: Home, prepared: Prepared) -> dict[str, str]
         "HOMEWARD_OPA_URL": prepared.part.url,
         "HOMEWARD_OPA_TOKEN": str(home.opa_token),
         "HOMEWARD_POLICY_DIGEST": prepared.digest,
-        "HOMEWARD_POLICIES": str(POLICIES),
+        "HOMEWARD_POLICIES": str(home.opa_bundle),
         "HOMEWARD_SIGNING_KEY": str(home.keys_dir / "signing.jwk.json"),
         "HOMEWARD_LEDGER_KEY": str(home.keys_dir / "ledger.jwk.json"),
     }

@@ -19,6 +19,7 @@ from homeward.engine.batch import CHUNK, decide_lines
 from homeward.engine.checks import faults_of
 from homeward.engine.fit import reader
 from homeward.engine.rego_tests import run_tests
+from homeward.engine.serving import admit
 from homeward.engine.table import as_text, read_table
 
 POLICIES = Path(__file__).parents[1] / "policies"
@@ -89,10 +90,19 @@ def table(
 
 
 @app.command()
-def bundle(into: Path, policies: Folder = POLICIES) -> None:
+def bundle(
+    into: Path,
+    policies: Folder = POLICIES,
+    token: Annotated[
+        Path | None, typer.Option(help="File with the token; its holder alone may ask the server.")
+    ] = None,
+) -> None:
     """Write the bundle that an OPA server loads to the folder INTO; print its digest."""
     with _plainly():
-        typer.echo(build_bundle(policies, into))
+        digest = build_bundle(policies, into)
+    if token is not None:
+        admit(into, token)
+    typer.echo(digest)
 
 
 def _lines() -> Iterator[list[bytes]]:

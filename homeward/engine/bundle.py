@@ -59,7 +59,9 @@ def _build(policies: Path, into: Path, engine: Engine, tests: bool) -> str:
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
     rules = [file for file in files if file.suffix == ".rego"]
-    for file in rules:
+    # the data files as people wrote them too, which the engine passes over and `sharing` reads:
+    # from one folder, under one digest, they cannot be of two versions
+    for file in files:
         target = into / file.relative_to(policies)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from homeward.engine import (
     BrokenPoliciesError,
@@ -25,6 +26,8 @@ from homeward.engine import (
 )
 from homeward.engine.bundle import read_data
 from homeward.engine.reads import facts_read
+from services.sharing import policy_data
+from services.sharing.settings import SharingSettings
 from tests.policies.conftest import POLICIES, decide_all
 from tests.policies.documents import a_document
 
@@ -55,6 +58,31 @@ def server(engine_kind: str, tmp_path: Path) -> Iterator[httpx.Client]:
         yield client
     process.kill()
     process.wait()
+
+
+def test_a_bundle_is_all_that_the_gate_needs_of_the_policies(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What the engine loads and what `sharing` reads come from one folder, under one digest."""
+    digest = build_bundle(POLICIES, tmp_path / "bundle")
+    for name in ("DATABASE_URL", "NATS_URL", "NATS_NKEY", "ISSUER", "JWKS", "TOKENS", "ID_KEY"):
+        monkeypatch.setenv(f"HOMEWARD_{name}", "made-up")
+    monkeypatch.setenv("HOMEWARD_OPA_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("HOMEWARD_POLICIES", str(tmp_path / "bundle"))
+
+    assert digest == SharingSettings().policy_digest
+    assert policy_data.load(POLICIES) == policy_data.load(tmp_path / "bundle")
+
+
+def test_policies_that_are_no_bundle_need_their_digest_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("DATABASE_URL", "NATS_URL", "NATS_NKEY", "ISSUER", "JWKS", "TOKENS", "ID_KEY"):
+        monkeypatch.setenv(f"HOMEWARD_{name}", "made-up")
+    monkeypatch.setenv("HOMEWARD_OPA_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("HOMEWARD_POLICIES", str(tmp_path))
+    with pytest.raises(ValidationError, match="policy_digest"):
+        SharingSettings()
 
 
 def test_health_is_for_everybody(server: httpx.Client) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from sqlalchemy.orm import DeclarativeBase
 
-from messaging import problem, routes, telemetry
+from messaging import problem, routes, telemetry, trust
 from messaging.background import Timers, supervise
 from messaging.bus import Bus
 from messaging.caller import Verifier
@@ -103,7 +103,7 @@ def service(
     topology = load()
     app = App(
         settings=config,
-        db=Database(config.database_url),
+        db=Database(config.database_url, config.database_ca, config.database_password),
         clock=TestClock() if config.clock == "test" else Clock(),
         ids=Ids.of(config.id_key),
         topology=topology,
@@ -139,11 +139,15 @@ def service(
 
 
 def _verifier(settings: Settings, name: str) -> Verifier | TwoIssuers:
-    people = Verifier(settings.issuer, name, settings.jwks)
+    people = Verifier(settings.issuer, name, settings.jwks, settings.jwks_ca)
     if not settings.workload_issuer or not settings.workload_jwks:
         return people
     workloads = WorkloadVerifier(
-        settings.workload_issuer, name, settings.workload_jwks, settings.workloads
+        settings.workload_issuer,
+        name,
+        settings.workload_jwks,
+        settings.workloads,
+        settings.jwks_ca,
     )
     return TwoIssuers(people, workloads, settings.workload_issuer)
 
@@ -152,7 +156,11 @@ def _verifier(settings: Settings, name: str) -> Verifier | TwoIssuers:
 async def _life(app: App, background: Sequence[Hook], on_start: Hook | None) -> AsyncIterator[None]:
     """Start the parts; at the end stop taking, finish what has begun, send what is left."""
     if on_start is not None:
-        await on_start(app)
+        try:
+            await on_start(app)
+        except Exception as error:
+            log.error("service.not_started", exc_info=error, reason=trust.reason(error))
+            raise
     tasks = [
         asyncio.create_task(supervise(app, "relay", relay)),
         asyncio.create_task(supervise(app, "due", lambda a: a.timers.keep())),

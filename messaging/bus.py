@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from messaging import trust
 from messaging.errors import AwayError
 from messaging.nats_config import API_PREFIX
 from messaging.telemetry import get_logger
@@ -104,7 +105,12 @@ class Bus:
             raise AwayError("broker", type(error).__name__) from error
 
     async def keep(self) -> None:
-        """Connect, listen, and watch for ever that the durables are there.
+        """Connect, listen and watch for ever; each new key of ours makes a new connection."""
+        while True:
+            await self._keep_connection()
+
+    async def _keep_connection(self) -> None:
+        """Connect, listen, and watch that the durables are there, until our key was replaced.
 
         Where the broker is away it tries again. A durable that vanished (the broker lost its disk)
         is waited for: pulling from what is not there would burn a core and never recover.
@@ -112,6 +118,7 @@ class Bus:
         from messaging.consuming import broker_of  # noqa: PLC0415 - slow to import
 
         await self._forget()
+        key = trust.mark(self._app.settings.nats_nkey)
         self._broker = broker_of(self._app, self._durables, _trust(self._app.settings))
         tries = 0
         while self._client is None:
@@ -120,7 +127,12 @@ class Bus:
             except Exception as error:
                 tries += 1
                 if tries & (tries - 1) == 0:  # 1, 2, 4, 8, … or the log would drown
-                    log.warning("broker.away", error=type(error).__name__, tries=tries)
+                    log.warning(
+                        "broker.away",
+                        error=type(error).__name__,
+                        reason=trust.reason(error),
+                        tries=tries,
+                    )
                 await asyncio.sleep(_RETRY_S)
         self._js = self._client.jetstream(prefix=API_PREFIX, timeout=_TIMEOUT_S)
         self._app.wake("relay")
@@ -137,6 +149,9 @@ class Bus:
                 continue
             if not self._listening and not self._stopping:
                 await self._listen(True)
+            if trust.mark(self._app.settings.nats_nkey) not in (None, key):
+                log.info("broker.new_key")
+                return
             await asyncio.sleep(_WATCH_S)
         raise AwayError("broker", "lost")  # `keep` is called again and begins anew
 
@@ -185,6 +200,6 @@ class Bus:
 
 def _trust(settings: Any) -> ssl.SSLContext | None:
     """Return whose certificate the broker has to have; None where it is reached without TLS."""
-    if settings.nats_ca is not None:
-        return ssl.create_default_context(cafile=str(settings.nats_ca))
-    return ssl.create_default_context() if settings.nats_url.startswith("tls:") else None
+    if settings.nats_ca is None and not settings.nats_url.startswith(("tls:", "wss:")):
+        return None
+    return trust.trusting(settings.nats_ca)

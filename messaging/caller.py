@@ -17,9 +17,13 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import Key, KeySet
 
+from messaging import trust
 from messaging.errors import AwayError
 from messaging.problem import Problem
+from messaging.telemetry import get_logger
 from messaging.topology import load
+
+log = get_logger()
 
 ALGORITHMS = ("EdDSA", "Ed25519", "ES256", "RS256")
 """Asymmetric ones alone: with these a public key can never be used as a shared secret."""
@@ -28,6 +32,10 @@ _LEEWAY_S = 5
 _REREAD_PAUSE_S = 2.0
 """An unknown key id makes us read the keys again, but a flood of made-up ones not more often."""
 _KEYS_AGE_MAX_S = 300.0
+"""Keys are read again after it, so that one the issuer has dropped does not count much longer."""
+_KEYS_OLDEST_S = 12 * 3600.0
+"""Keys of an issuer that is away count so long and no longer: by then people's tokens have ended,
+and whoever kept the issuer from us may have done so to go on with a key that was dropped."""
 _TOKEN_LENGTH_MAX = 8_192
 
 _bearer = HTTPBearer(auto_error=False, description="JWT of the configured issuer")
@@ -49,12 +57,16 @@ class Caller:
 class Verifier:
     """Checks tokens against the issuer's public keys, which it reads again when it has to."""
 
-    def __init__(self, issuer: str, audience: str, jwks: str) -> None:
+    def __init__(self, issuer: str, audience: str, jwks: str, ca: Path | None = None) -> None:
         self._issuer = issuer
         self._audience = audience
-        self._jwks = jwks
+        self._file = None if "://" in jwks else Path(jwks)
+        self._url = jwks
+        self._trust = trust.trusting(ca) if jwks.startswith("https:") else None
         self._keys: dict[str, Key] = {}
-        self._read_at = float("-inf")
+        self._tried_at = self._read_at = float("-inf")
+        self._mark: trust.Mark | None = None
+        self._why = "away"
         self._lock = asyncio.Lock()
 
     async def caller(self, authorization: str | None) -> Caller:
@@ -101,15 +113,24 @@ class Verifier:
     async def _key(self, kid: object) -> Key:
         if kid is not None and not isinstance(kid, str):
             raise Problem(401, "token.invalid")
-        if time.monotonic() - self._read_at > _KEYS_AGE_MAX_S:
-            await self._read(self._read_at)
+        if self._due():
+            await self._read(self._tried_at)
+        if time.monotonic() - self._read_at > _KEYS_OLDEST_S:
+            raise AwayError("issuer", self._why)
         key = self._find(kid)
-        if key is None and time.monotonic() - self._read_at > _REREAD_PAUSE_S:
-            await self._read(self._read_at)
+        if key is None and time.monotonic() - self._tried_at > _REREAD_PAUSE_S:
+            await self._read(self._tried_at)
             key = self._find(kid)
         if key is None:
             raise Problem(401, "token.key")
         return key
+
+    def _due(self) -> bool:
+        """Tell whether the keys have to be read: none yet, or old, or their file was replaced."""
+        pause_s = _KEYS_AGE_MAX_S if self._keys else _REREAD_PAUSE_S
+        if time.monotonic() - self._tried_at > pause_s:
+            return True
+        return self._file is not None and trust.mark(self._file) not in (None, self._mark)
 
     def _find(self, kid: str | None) -> Key | None:
         if kid is None:  # without a name only a single key is meant without doubt
@@ -119,20 +140,23 @@ class Verifier:
     async def _read(self, seen: float) -> None:
         """Read the keys, once for all who wait; keys we have stay good while the issuer is away."""
         async with self._lock:
-            if self._read_at != seen:
+            if self._tried_at != seen:
                 return
             try:
                 self._keys = _public(await self._fetch())
+                self._read_at = time.monotonic()
             except (OSError, ValueError, httpx.HTTPError, JoseError) as error:
-                if not self._keys:
-                    raise AwayError("issuer", type(error).__name__) from error
-            self._read_at = time.monotonic()
+                self._why = trust.reason(error) or type(error).__name__
+                log.warning("issuer.away", reason=self._why)
+            self._tried_at = time.monotonic()
 
     async def _fetch(self) -> Any:
-        if "://" not in self._jwks:
-            return json.loads(await asyncio.to_thread(Path(self._jwks).read_text))
-        async with httpx.AsyncClient(timeout=5.0) as client:
-            return (await client.get(self._jwks)).raise_for_status().json()
+        if self._file is not None:
+            self._mark = trust.mark(self._file)
+            return json.loads(await asyncio.to_thread(self._file.read_text))
+        verify = self._trust if self._trust is not None else True
+        async with httpx.AsyncClient(timeout=5.0, trust_env=False, verify=verify) as client:
+            return (await client.get(self._url)).raise_for_status().json()
 
 
 def _public(document: Any) -> dict[str, Key]:

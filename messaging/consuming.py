@@ -19,6 +19,7 @@ from faststream.nats.security import NatsNKey
 from nats.js.api import ConsumerConfig
 from pydantic import ValidationError
 
+from messaging import trust
 from messaging.database import database_away
 from messaging.errors import AwayError, NotYetError
 from messaging.nats_config import API_PREFIX, inbox_of
@@ -220,18 +221,24 @@ async def put_aside(app: "App", delivery: Delivery, reason: str, error: str) -> 
     app.metrics.dead.labels(reason).inc()
 
 
-def broker_of(app: "App", durables: Sequence[Durable], trust: ssl.SSLContext | None) -> NatsBroker:
+def broker_of(app: "App", durables: Sequence[Durable], tls: ssl.SSLContext | None) -> NatsBroker:
     """Return the broker with one pull subscriber per durable; it declares nothing."""
     name = app.settings.service
     failures: OrderedDict[tuple[str, int], int] = OrderedDict()
 
     async def failed(error: Exception) -> None:
-        log.warning("broker.error", error=type(error).__name__)
+        log.warning("broker.error", error=type(error).__name__, reason=trust.reason(error))
 
     broker = NatsBroker(
         app.settings.nats_url,
         name=name,
-        security=NatsNKey(app.settings.nats_nkey, ssl_context=trust, use_ssl=trust is not None),
+        security=NatsNKey(
+            app.settings.nats_nkey,
+            ssl_context=tls,
+            use_ssl=tls is not None,
+            # else the library goes on without TLS where the first word of a server asks for none
+            tls_handshake_first=app.settings.nats_url.startswith("tls:"),
+        ),
         inbox_prefix=inbox_of(name),
         js_options={"prefix": API_PREFIX, "timeout": 5.0},
         ack_policy=AckPolicy.NACK_ON_ERROR,

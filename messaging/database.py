@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
+from socket import gaierror
+from ssl import SSLError
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, event, make_url
@@ -11,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
-from messaging import sqlite
+from messaging import sqlite, trust
 from messaging.schema import Instant, Key, new_base
 
 __all__ = ["Database", "Instant", "Key", "database_away", "lock", "new_base", "wake"]
@@ -22,14 +25,18 @@ _BUSY_TIMEOUT_MS = 5_000
 _POOL_TIMEOUT_S = 10
 _SQLITE_AWAY = {5, 6, 8, 10, 13, 14}
 """Primary result codes BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN."""
-_POSTGRES_AWAY = ("08", "40", "53", "55P03", "57", "58")
-"""SQLSTATE: connection, serialisation, resources, lock, shutting down, system error."""
+_POSTGRES_AWAY = ("08", "28", "40", "53", "55P03", "57", "58")
+"""SQLSTATE: connection, password, serialisation, resources, lock, shutting down, system error."""
 
 
 class Database:
     """Sessions for reading and for writing; the only place that commits."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, ca: Path | None = None, password: Path | None = None) -> None:
+        """Prepare, without connecting; Postgres is asked for TLS by `?ssl=verify-full`.
+
+        `ca` names its authority, `password` a file that is read for each new connection.
+        """
         self.url = make_url(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
         driver = "sqlite+aiosqlite" if self.sqlite else "postgresql+asyncpg"
@@ -39,6 +46,7 @@ class Database:
             options |= {"pool_size": 5, "connect_args": {"async_creator_fn": sqlite.connect}}
         else:
             options |= {"pool_size": 8, "max_overflow": 8, "pool_pre_ping": True}
+            options["connect_args"] = self._how_to_connect(ca, password)
         self.engine: AsyncEngine = create_async_engine(
             self.url,
             hide_parameters=True,  # errors would otherwise carry what is about a child
@@ -50,6 +58,16 @@ class Database:
         if self.sqlite:
             event.listen(self.engine.sync_engine, "connect", _set_up_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin)
+
+    def _how_to_connect(self, ca: Path | None, password: Path | None) -> dict[str, Any]:
+        """Return what the driver is told beside the URL, where files may change while we run."""
+        told: dict[str, Any] = {}
+        if self.url.query.get("ssl") == "verify-full":
+            self.url = self.url.difference_update_query(["ssl"])
+            told["ssl"] = trust.trusting(ca)
+        if password is not None:
+            told["password"] = lambda: password.read_text().strip()
+        return told
 
     def on_wake(self, listener: Callable[[str], None]) -> None:
         """Call `listener(name)` after each commit that asked for it with `wake`."""
@@ -97,10 +115,10 @@ async def lock(session: AsyncSession, row: type[Row], key: Any) -> Row | None:
 
 def database_away(error: BaseException) -> bool:
     """Tell whether the database could not be reached or was busy, rather than refused the work."""
-    if isinstance(error, PoolTimeoutError | InterfaceError | ConnectionError):
+    if isinstance(error, PoolTimeoutError | InterfaceError | ConnectionError | gaierror | SSLError):
         return True
-    if not isinstance(error, DBAPIError):
-        return False
+    if not isinstance(error, DBAPIError):  # the driver's own, while it connects, comes as it is
+        return str(getattr(error, "sqlstate", "")).startswith(_POSTGRES_AWAY)
     code = getattr(error.orig, "sqlite_errorcode", None)
     if isinstance(code, int):
         return code & 0xFF in _SQLITE_AWAY

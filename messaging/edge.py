@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from messaging import trust
 from messaging.errors import AwayError
 from messaging.settings import Settings
 
@@ -43,7 +44,7 @@ class Edge:
             timeout=_TIMEOUT_S,
             trust_env=False,  # no proxy of the surroundings may see these calls
             transport=transport,
-            verify=_trust(settings),
+            verify=trust.trusting(settings.tls_ca),
         )
 
     async def get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
@@ -73,7 +74,8 @@ class Edge:
         try:
             return await self._client.request(method, path, headers=headers, **what)
         except httpx.HTTPError as error:
-            raise AwayError(self.target, type(error).__name__) from error
+            why = trust.reason(error) or type(error).__name__
+            raise AwayError(self.target, why) from error
 
     def _read_token(self) -> None:
         try:
@@ -103,12 +105,3 @@ def _code(answer: httpx.Response) -> str:
         return str(answer.json()["code"])
     except (ValueError, LookupError, TypeError):
         return "unknown"
-
-
-def _trust(settings: Settings) -> Any:
-    """Return whose certificates count: the given authority's, else those the system knows."""
-    if settings.tls_ca is None:
-        return True
-    import ssl  # noqa: PLC0415 - only where TLS is configured
-
-    return ssl.create_default_context(cafile=str(settings.tls_ca))

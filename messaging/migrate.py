@@ -16,6 +16,8 @@ class MigrationSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="HOMEWARD_", extra="ignore")
 
     database_url: str
+    database_ca: Path | None = None
+    database_password: Path | None = None
 
 
 _ENVIRONMENT = Path(__file__).with_name("migrations")
@@ -31,9 +33,11 @@ def configuration(versions: Path, connection: Connection | None = None) -> Confi
     return config
 
 
-async def migrate(database_url: str, versions: Path) -> None:
+async def migrate(
+    database_url: str, versions: Path, ca: Path | None = None, password: Path | None = None
+) -> None:
     """Bring a database to the newest version; safe when several processes try at once."""
-    db = Database(database_url)
+    db = Database(database_url, ca, password)
     try:
         async with db.writing() as session:
             connection = await session.connection()

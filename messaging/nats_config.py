@@ -9,7 +9,9 @@ import asyncio
 import os
 import re
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from messaging.topology import Durable, Topology, feed_stream
@@ -24,6 +26,30 @@ PAYLOAD_BYTES_MAX = 1 << 20
 
 _RELOAD_PAUSE_S = 0.3
 _NKEY = re.compile(r"U[A-Z2-7]{55}\Z")
+
+
+Nkeys = str | Sequence[str]
+"""Public key of a party's user; the old and the new one while it is replaced."""
+
+
+@dataclass(frozen=True)
+class Tls:
+    """Certificate of the server; read again with each reload (SIGHUP)."""
+
+    certificate: Path
+    key: Path
+
+    def lines(self) -> Iterator[str]:
+        """Yield the block for clients.
+
+        Services begin with TLS, so that nobody on the way can tell them that there is none; the
+        stock clients of partners wait for the server's first word, which "auto" still sends them.
+        """
+        yield "tls {"
+        yield f'  cert_file: "{self.certificate}"'
+        yield f'  key_file: "{self.key}"'
+        yield '  handshake_first: "auto"'
+        yield "}"
 
 
 class BadNameError(ValueError):
@@ -46,14 +72,15 @@ def render(
     host: str,
     port: int,
     store_dir: Path,
-    users: Mapping[str, str],
+    users: Mapping[str, Nkeys],
     provisioner: str,
-    partners: Mapping[str, str],
+    partners: Mapping[str, Nkeys],
+    tls: Tls | None = None,
 ) -> str:
     """Return the configuration of a single server; `users` and `partners` map to public nkeys.
 
-    Raises BadNameError for a partner or nkey that does not look like one, KeyError for a service
-    without a user.
+    While a key is replaced, the old and the new one both stand there. Raises BadNameError for a
+    partner or nkey that does not look like one, KeyError for a service without a user.
     """
     return "\n".join(
         [
@@ -66,6 +93,7 @@ def render(
             f"  max_file_store: {FILE_STORE_BYTES_MAX}",
             "  sync_interval: always # what was acknowledged survives a power cut",
             "}",
+            *(tls.lines() if tls is not None else ()),
             accounts(topology, users=users, provisioner=provisioner, partners=partners),
         ]
     )
@@ -74,15 +102,15 @@ def render(
 def accounts(
     topology: Topology,
     *,
-    users: Mapping[str, str],
+    users: Mapping[str, Nkeys],
     provisioner: str,
-    partners: Mapping[str, str],
+    partners: Mapping[str, Nkeys],
 ) -> str:
     """Return the accounts block alone, for a server whose other settings are written by hand."""
     for key in partners:
         if not PARTNER_KEY.match(key):
             raise BadNameError("a partner's key is lower-case words with hyphens")
-    for nkey in (*users.values(), provisioner, *partners.values()):
+    for nkey in chain([provisioner], *map(_all, (*users.values(), *partners.values()))):
         if not _NKEY.match(nkey):
             raise BadNameError("not the public key of a user")
     lines = ["accounts {", *_core(topology, provisioner, sorted(partners))]
@@ -150,7 +178,7 @@ def _import(subject: str) -> str:
     return f'      {{ service: {{ account: {CORE}, subject: "{subject}" }}{renamed} }}'
 
 
-def _service(topology: Topology, service: str, nkey: str, partners: list[str]) -> Iterator[str]:
+def _service(topology: Topology, service: str, nkey: Nkeys, partners: list[str]) -> Iterator[str]:
     durables = topology.durables_of(service)
     feeds = topology.services[service].feeds
     imports = [*_published(service), *(s for d in durables for s in _durable_subjects(d))]
@@ -179,36 +207,44 @@ def _reading(stream: str, durable: str) -> tuple[str, str, str]:
     )
 
 
-def _partner(partner: str, nkey: str) -> Iterator[str]:
+def _partner(partner: str, nkey: Nkeys) -> Iterator[str]:
     imports = [*_reading(feed_stream(partner), partner)]
     may = [f"{API_PREFIX}.>", imports[2]]
     yield from _account(partner, partner, nkey, imports, may)
 
 
 def _account(
-    account: str, name: str, nkey: str, imports: list[str], may: list[str]
+    account: str, name: str, nkeys: Nkeys, imports: list[str], may: list[str]
 ) -> Iterator[str]:
-    """Yield one account whose single user publishes `may` and hears its own inbox alone."""
+    """Yield one account whose users publish `may` and hear their own inbox alone.
+
+    Its users are one party: two only while a key is being replaced.
+    """
     yield f"  {account} {{"
     yield "    users: ["
-    yield "      {"
-    yield f'        nkey: "{nkey}"'
-    yield "        permissions: {"
-    yield "          publish: ["
-    for subject in may:
-        yield f'            "{subject.replace("$JS.API", API_PREFIX, 1)}"'
-    yield "          ]"
-    yield "          subscribe: ["
-    yield f'            "{inbox_of(name)}.>"'
-    yield "          ]"
-    yield "        }"
-    yield "      }"
+    for nkey in _all(nkeys):
+        yield "      {"
+        yield f'        nkey: "{nkey}"'
+        yield "        permissions: {"
+        yield "          publish: ["
+        for subject in may:
+            yield f'            "{subject.replace("$JS.API", API_PREFIX, 1)}"'
+        yield "          ]"
+        yield "          subscribe: ["
+        yield f'            "{inbox_of(name)}.>"'
+        yield "          ]"
+        yield "        }"
+        yield "      }"
     yield "    ]"
     yield "    imports: ["
     for subject in imports:
         yield _import(subject)
     yield "    ]"
     yield "  }"
+
+
+def _all(nkeys: Nkeys) -> tuple[str, ...]:
+    return (nkeys,) if isinstance(nkeys, str) else tuple(nkeys)
 
 
 async def reload(pid: int) -> None:

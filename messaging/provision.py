@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from messaging import trust
 from messaging.errors import AwayError
 from messaging.topology import (
     Topology,
@@ -28,24 +29,32 @@ _PARTNER_ACK_WAIT_S = 30
 
 
 async def provision(
-    nats_url: str, provisioner_seed: Path, topology: Topology, partners: Iterable[str]
+    nats_url: str,
+    provisioner_seed: Path,
+    topology: Topology,
+    partners: Iterable[str],
+    ca: Path | None = None,
 ) -> None:
     """Create what is missing and change what differs; nothing is ever removed.
 
-    Raises AwayError where the broker cannot be reached. What a durable has been told stays told.
+    `ca` is the broker's authority, where it is not one the system knows. What a durable has been
+    told stays told. Raises AwayError where the broker cannot be reached.
     """
     import nats  # noqa: PLC0415 - the library is slow to import and the caller may not need it
     from nats.errors import Error  # noqa: PLC0415
 
+    secure = nats_url.startswith("tls:")
     try:
         client = await nats.connect(
             nats_url,
             nkeys_seed=str(provisioner_seed),
             allow_reconnect=False,
             connect_timeout=int(_TIMEOUT_S),
+            tls=trust.trusting(ca) if secure else None,
+            tls_handshake_first=secure,
         )
     except (OSError, Error) as error:
-        raise AwayError("broker", type(error).__name__) from error
+        raise AwayError("broker", trust.reason(error) or type(error).__name__) from error
     try:
         js = client.jetstream(timeout=_TIMEOUT_S)
         for config in _streams(topology, partners):
@@ -165,10 +174,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="messaging.provision", description=__doc__)
     parser.add_argument("--url", default="nats://127.0.0.1:4222")
     parser.add_argument("--seed", type=Path, required=True, help="the provisioner's NKey seed file")
+    parser.add_argument("--ca", type=Path, help="certificate authority of the broker (tls://)")
     parser.add_argument("partners", nargs="*", help="keys of the partners that have a feed")
     arguments = parser.parse_args()
+    given = (arguments.url, arguments.seed, load(), arguments.partners, arguments.ca)
     try:
-        asyncio.run(provision(arguments.url, arguments.seed, load(), arguments.partners))
+        asyncio.run(provision(*given))
     except AwayError as error:
         sys.exit(f"provision: {error}")
 

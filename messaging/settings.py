@@ -35,6 +35,10 @@ class Settings(BaseSettings):
     listen: str = "127.0.0.1:0"
     database_url: str
     """`sqlite:////path` or `postgresql://…`; the async driver is added."""
+    database_ca: Path | None = None
+    """Certificate authority of Postgres, where it is not one the system knows."""
+    database_password: Path | None = None
+    """File with the password of Postgres, where it is not part of `database_url`."""
     nats_url: str
     nats_nkey: Path
     """File with the NKey seed of this service's user."""
@@ -43,6 +47,8 @@ class Settings(BaseSettings):
     issuer: str
     jwks: str
     """Path or URL of the issuer's public keys."""
+    jwks_ca: Path | None = None
+    """Certificate authority of where keys are fetched, where it is not one the system knows."""
     workload_issuer: str | None = None
     """Issuer of the tokens that a platform gives our services, where that is another one."""
     workload_jwks: str | None = None

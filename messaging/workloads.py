@@ -3,6 +3,7 @@
 import json
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from messaging.caller import Caller, Verifier
@@ -16,8 +17,15 @@ class WorkloadVerifier(Verifier):
     make pods in another namespace gets nothing here.
     """
 
-    def __init__(self, issuer: str, audience: str, jwks: str, workloads: Mapping[str, str]) -> None:
-        super().__init__(issuer, audience, jwks)
+    def __init__(
+        self,
+        issuer: str,
+        audience: str,
+        jwks: str,
+        workloads: Mapping[str, str],
+        ca: Path | None = None,
+    ) -> None:
+        super().__init__(issuer, audience, jwks, ca)
         self._workloads = workloads
 
     def _judge(self, claims: dict[str, Any]) -> Caller:

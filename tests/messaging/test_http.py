@@ -204,7 +204,7 @@ async def test_a_new_key_of_the_issuer_is_found_without_a_restart(tmp_path):
     key = OKPKey.generate_key("Ed25519", {"kid": "test-2"})
     both = [first.key.as_dict(private=False), key.as_dict(private=False)]
     first.jwks.write_text(json.dumps({"keys": both}))
-    verifier._read_at -= 10
+    verifier._tried_at -= 10
     token = jwt.encode({"alg": "EdDSA", "kid": "test-2"}, claims_of(), key, algorithms=["EdDSA"])
 
     assert (await verifier.caller("Bearer " + token)).sub == "W-1"

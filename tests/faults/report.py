@@ -1,0 +1,149 @@
+"""The page about the long run: what was broken how often, what that proves, how to run it."""
+
+import json
+import os
+import platform
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+Result = Mapping[str, Any]
+
+ABOUT = """\
+# Reliability
+
+What was broken on purpose, how often, and whether any promise was broken with it. This page is
+written by `make faults ROUNDS=n` (`tests/faults/`); do not edit it by hand.
+
+A round makes a fresh home, lets three partner agencies read, and plays cases through the public
+APIs: referral, attempts, booking, interview, agreement, judgements, withdrawals. Each call is made
+again with the same key until it is answered. Meanwhile processes are killed and stopped, disks and
+databases spoilt, clocks set wrong, at random instants, several things at once. Then everything is
+let go, and what can be seen from outside is judged: the lists of the APIs, each partner's feed read
+with that partner's keys, the bus, the exported ledger. The judge (`tests/faults/oracle.py`) never
+looks into a service's database, and is itself tested with seeded defects.
+"""
+PROMISES = """\
+Judged after each round, among others: each answered referral has one episode and one offer; no
+pair of item and recipient is decided or released twice for the same facts; each release is readable
+once in effect, numbered without gaps, and in the ledger after its decision; nothing is readable
+after an acknowledged withdrawal that the answer does not name; nothing stays pending, no event is a
+dead letter, no name or word of a child lies on the bus.
+"""
+HOW = """\
+## Run it
+
+```
+make faults ROUNDS=20                                        # SQLite and Postgres in turns
+PYTHONPATH=tests .venv/bin/python -m faults.rounds --seed 7  # one round again, from its seed
+```
+
+A seed fixes what is broken and about when; how far the programs have come by then is never twice
+the same. A home in which something was violated stays where the run says, with its logs. Two short
+rounds of the same kind, one on each database, are part of `make test`.
+"""
+
+
+def read(log: Path) -> list[Result]:
+    """Return the rounds that an earlier run logged."""
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def write(page: Path, results: Sequence[Result]) -> None:
+    """Write the page, whole or not at all."""
+    aside = page.with_suffix(".new")
+    aside.write_text(text(results))
+    aside.replace(page)
+
+
+def text(results: Sequence[Result]) -> str:
+    """Return the page."""
+    return "\n".join([ABOUT, _summary(results), _table(results), PROMISES, _rounds(results), HOW])
+
+
+def _kills(result: Result) -> int:
+    return sum(n for kind, n in result["trials"].items() if kind.startswith("kill -9"))
+
+
+def _total(results: Sequence[Result], name: str) -> int:
+    return sum(int(result[name]) for result in results)
+
+
+def _summary(results: Sequence[Result]) -> str:
+    kills = sum(map(_kills, results))
+    trials = sum(sum(result["trials"].values()) for result in results)
+    on = Counter(result["database"] for result in results)
+    violated = sum(len(result["violations"]) for result in results)
+    rounds = " and ".join(f"{count} on {database}" for database, count in sorted(on.items()))
+    lines = [
+        "## Result\n",
+        f"**{len(results)} rounds ({rounds}), {trials:,} faults of which {kills:,} are kills, "
+        f"{violated} violations.**",
+        f"{_total(results, 'cases'):,} cases, {_total(results, 'decisions'):,} decisions, "
+        f"{_total(results, 'releases'):,} releases, {_total(results, 'reads'):,} feed events read, "
+        f"{_total(results, 'withdrawals'):,} withdrawals; the supervisor started something again "
+        f"{_total(results, 'restarts'):,} times.\n",
+        _proof(trials, violated),
+    ]
+    return "\n".join(lines)
+
+
+def _proof(trials: int, violated: int) -> str:
+    if violated or not trials:
+        return "A run with violations proves no bound; they are listed with their seeds below.\n"
+    return (
+        "No violation in n trials means, with 95 % confidence, that a fault of that kind breaks a "
+        "promise in at most 3 of n cases (the rule of three). The last column is that bound. It "
+        f"holds for faults as they are drawn here, on one machine; over all kinds {_bound(trials)}."
+        "\n"
+    )
+
+
+def _bound(trials: int) -> str:
+    return f"≤ {min(100.0, 300 / trials):.2g} %"
+
+
+def _table(results: Sequence[Result]) -> str:
+    trials: Counter[str] = Counter()
+    violated: Counter[str] = Counter()
+    for result in results:
+        trials.update(result["trials"])
+        for kind in result["trials"]:
+            violated[kind] += len(result["violations"])
+    lines = [
+        "| fault | trials | violations in rounds with it | bound at 95 % |",
+        "|---|---:|---:|---:|",
+    ]
+    for kind, count in sorted(trials.items(), key=lambda one: (not one[0].startswith("k"), one)):
+        bound = "-" if violated[kind] else _bound(count)
+        lines.append(f"| {kind} | {count:,} | {violated[kind]} | {bound} |")
+    return "\n".join([*lines, ""])
+
+
+def _rounds(results: Sequence[Result]) -> str:
+    machine = (
+        f"{os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB, "
+        f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    )
+    lines = [
+        "## Rounds\n",
+        f"Machine: {machine}, used by others at the same time. Kills of a service hit its relay, "
+        "which lives in it.\n",
+        "| seed | database | kills | other faults | cases | releases | seconds | violations |",
+        "|---:|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for result in results:
+        kills = _kills(result)
+        others = sum(result["trials"].values()) - kills
+        lines.append(
+            f"| {result['seed']} | {result['database']} | {kills} | {others} | {result['cases']} "
+            f"| {result['releases']} | {result['took_s']:g} | {len(result['violations'])} |"
+        )
+    lines.append("")
+    for result in results:
+        for violation in result["violations"]:
+            lines.append(f"- seed {result['seed']} on {result['database']}: {violation}")
+    return "\n".join([*lines, ""])

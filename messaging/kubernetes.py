@@ -67,8 +67,7 @@ def edges(topology: Topology, service: str) -> Manifest:
                     "initContainers": [{"name": "migrate", "env": [url]}],
                     "containers": [{"name": "service", "env": [own, url]}],
                     "volumes": [
-                        {"name": "own", "secret": {"secretName": f"homeward-{service}"}},
-                        {"name": "tls", "secret": {"secretName": f"homeward-{service}-tls"}},
+                        {"name": "secrets", "projected": {"sources": _secrets(service)}},
                         {"name": "tokens", "projected": {"sources": tokens}}
                         if tokens
                         else {"name": "tokens", "emptyDir": {}},
@@ -77,6 +76,12 @@ def edges(topology: Topology, service: str) -> Manifest:
             }
         },
     }
+
+
+def _secrets(service: str) -> list[Manifest]:
+    """Return what is laid together in one folder: its own, its certificate, what all share."""
+    names = (f"homeward-{service}", f"homeward-{service}-tls", "homeward-shared")
+    return [{"secret": {"name": name}} for name in names]
 
 
 # Who may reach whom

@@ -34,11 +34,14 @@ async def provision(
     topology: Topology,
     partners: Iterable[str],
     ca: Path | None = None,
+    *,
+    replicas: int = 1,
 ) -> None:
     """Create what is missing and change what differs; nothing is ever removed.
 
-    `ca` is the broker's authority, where it is not one the system knows. What a durable has been
-    told stays told. Raises AwayError where the broker cannot be reached.
+    `ca` is the broker's authority, where it is not one the system knows; `replicas` how many nodes
+    of a cluster keep each message. What a durable has been told stays told. Raises AwayError where
+    the broker cannot be reached.
     """
     import nats  # noqa: PLC0415 - the library is slow to import and the caller may not need it
     from nats.errors import Error  # noqa: PLC0415
@@ -58,6 +61,7 @@ async def provision(
     try:
         js = client.jetstream(timeout=_TIMEOUT_S)
         for config in _streams(topology, partners):
+            config.num_replicas = replicas
             await _stream(js, config)
         for stream, consumer in _consumers(topology, partners):
             await _consumer(js, stream, consumer)
@@ -175,11 +179,15 @@ def main() -> None:
     parser.add_argument("--url", default="nats://127.0.0.1:4222")
     parser.add_argument("--seed", type=Path, required=True, help="the provisioner's NKey seed file")
     parser.add_argument("--ca", type=Path, help="certificate authority of the broker (tls://)")
-    parser.add_argument("partners", nargs="*", help="keys of the partners that have a feed")
-    arguments = parser.parse_args()
-    given = (arguments.url, arguments.seed, load(), arguments.partners, arguments.ca)
+    parser.add_argument("--replicas", type=int, default=1, help="nodes that keep each message [1]")
+    parser.add_argument("--partners", type=Path, help="file that names partners, a key a line")
+    parser.add_argument("partner", nargs="*", help="keys of the partners that have a feed")
+    given = parser.parse_args()
+    partners = [*given.partner, *(given.partners.read_text().split() if given.partners else ())]
     try:
-        asyncio.run(provision(*given))
+        asyncio.run(
+            provision(given.url, given.seed, load(), partners, given.ca, replicas=given.replicas)
+        )
     except AwayError as error:
         sys.exit(f"provision: {error}")
 

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,11 +61,12 @@ async def provision(
         raise AwayError("broker", trust.reason(error) or type(error).__name__) from error
     try:
         js = client.jetstream(timeout=_TIMEOUT_S)
+        ends: dict[str, int] = {}
         for config in _streams(topology, partners):
             config.num_replicas = replicas
-            await _stream(js, config)
+            ends[str(config.name)] = await _stream(js, config)
         for stream, consumer in _consumers(topology, partners):
-            await _consumer(js, stream, consumer)
+            await _consumer(js, stream, consumer, ends[stream])
     finally:
         await client.close()
 
@@ -157,19 +159,34 @@ def _consumers(topology: Topology, partners: Iterable[str]) -> "list[tuple[str, 
     return made
 
 
-async def _stream(js: "JetStreamContext", config: "StreamConfig") -> None:
+async def _stream(js: "JetStreamContext", config: "StreamConfig") -> int:
+    """Create or change a stream; return its last sequence."""
     from nats.js.errors import NotFoundError  # noqa: PLC0415
 
     try:
-        await js.stream_info(str(config.name))
+        there = await js.stream_info(str(config.name))
     except NotFoundError:
         await js.add_stream(config)
-    else:
-        await js.update_stream(config)
+        return 0
+    await js.update_stream(config)
+    return there.state.last_seq
 
 
-async def _consumer(js: "JetStreamContext", stream: str, config: "ConsumerConfig") -> None:
-    """Create or change a durable; a start alone would silently keep the old settings."""
+async def _consumer(
+    js: "JetStreamContext", stream: str, config: "ConsumerConfig", end: int
+) -> None:
+    """Create or change a durable; a start alone would silently keep the old settings.
+
+    One that was told more than its stream holds (a spoilt file cost the stream its end) is made
+    anew: it would count for ever as unhandled what is nowhere. What is told twice is handled once.
+    """
+    from nats.js.errors import NotFoundError  # noqa: PLC0415
+
+    name = str(config.name)
+    with suppress(NotFoundError):
+        there = await js.consumer_info(stream, name)
+        if there.delivered is not None and there.delivered.stream_seq > end:
+            await js.delete_consumer(stream, name)
     await js.add_consumer(stream, config)
 
 

@@ -44,6 +44,21 @@ class FeedEvent(_Told):
     """A release: compact JWE to the partner's key, around a JWS of ours. A void: that JWS alone."""
 
 
+class Checkpoint(_Told):
+    """What the ledger of decisions said, signed by its own key (contracts/ledger.py).
+
+    Kept by the reader: after a loss on our side, the newest that anyone holds tells whether
+    everything is back.
+    """
+
+    checkpoint: str
+    seq: int
+    hash: str
+    at: str
+    kid: str
+    signature: str
+
+
 class Item(_Told):
     """One item of what a child said, as far as this recipient may know it."""
 
@@ -74,6 +89,7 @@ class Release(_Told):
     transforms: tuple[str, ...]
     obligations: tuple[str, ...]
     policy_version: str
+    checkpoint: Checkpoint | None = None
 
 
 class Void(_Told):
@@ -84,6 +100,7 @@ class Void(_Told):
     jti: str
     number: int
     iat: int
+    checkpoint: Checkpoint | None = None
 
 
 def schema() -> dict[str, Any]:

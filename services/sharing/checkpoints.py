@@ -1,11 +1,12 @@
 """Sign, now and then, what the ledger says: whoever holds a checkpoint notices any later change."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc.jwk import OKPKey
 from sqlalchemy import insert, select
@@ -17,8 +18,10 @@ from messaging.database import Database
 from services.sharing.ledger_tables import CHECKPOINTS, ENTRIES, HEAD
 
 EVERY_ENTRIES = 1000
-EVERY = timedelta(minutes=10)
+EVERY = timedelta(minutes=1)
 """A checkpoint is made when either has passed since the last and there is something new."""
+FRESH = timedelta(seconds=10)
+"""How old the checkpoint may be that goes out with a release, where there are newer entries."""
 
 PAGE = 1000
 
@@ -45,6 +48,16 @@ class Signer:
         if not isinstance(jwk.private_key, Ed25519PrivateKey):
             raise ValueError("the ledger's key is not a private Ed25519 key")
         return cls(jwk.private_key, jwk.kid or jwk.thumbprint())
+
+    def signed(self, found: Mapping[str, Any]) -> bool:
+        """Tell whether a checkpoint that somebody shows us was made with this key."""
+        try:
+            signature = bytes.fromhex(found["signature"])
+            said = ledger.signing_input(found["seq"], found["hash"], found["at"], self.kid)
+            self._key.public_key().verify(signature, said)
+        except (InvalidSignature, ValueError):
+            return False
+        return bool(found["kid"] == self.kid)
 
     def sign(self, seq: int, digest: str, at: str) -> bytes:
         """Return the signature of "entry `seq` had hash `digest`"."""
@@ -75,6 +88,27 @@ async def make_checkpoint(db: Database, signer: Signer, now: datetime) -> dict[s
         row = {name: value for name, value in made.items() if name != "checkpoint"}
         await session.execute(insert(CHECKPOINTS), [row])
     return made
+
+
+async def for_leaving(
+    db: Database, signer: Signer, now: datetime, within: timedelta = FRESH
+) -> dict[str, Any] | None:
+    """Return the checkpoint that goes out with what leaves: a new one where the last is too old.
+
+    What partners hold is what a restored system is measured by. A ledger that does not fit is for
+    `checkpoint_due` to shout about: it stops no release, which may be what protects a child.
+    """
+    async with db.reading() as session:
+        head = (await session.execute(select(HEAD.c.seq).where(HEAD.c.id == 1))).scalar_one()
+        last = await _last(session)
+    if last is not None:
+        made_at = datetime.fromisoformat(str(last.at))
+        if last.seq == head or made_at <= now < made_at + within:
+            return _shown(last)
+    try:
+        return await make_checkpoint(db, signer, now)
+    except LedgerBrokenError:
+        return None if last is None else _shown(last)
 
 
 async def _last(session: AsyncSession) -> Any:

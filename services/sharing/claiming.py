@@ -11,6 +11,7 @@ from messaging.database import lock
 from messaging.edge import NotFoundThereError, RefusedThereError
 from messaging.telemetry import get_logger
 from services.sharing.outlet import Outlet, moved_on, reconsider, stands
+from services.sharing.quarantine import lasts
 from services.sharing.sealing import UnsealableError, body, needs_names, seal
 from services.sharing.tables import (
     CLAIMED,
@@ -69,6 +70,9 @@ async def claim(outlet: Outlet, partner: str) -> int:
         await outlet.pause("decided", release_id)
     if not ready:
         return 0
+    checkpoint = await outlet.checkpoint()
+    if checkpoint is not None:
+        ready = [(name, child, told | {"checkpoint": checkpoint}) for name, child, told in ready]
     async with outlet.app.db.writing() as session:
         return await _claim_in(outlet, session, partner, ready)
 
@@ -122,7 +126,9 @@ async def _claim_in(
     Children are locked in the order of their ids: two relays at once never wait in a circle.
     """
     partner = await lock(session, Partner, name)
-    if partner is None or await session.scalar(select(Release.id).where(has_number(name)).limit(1)):
+    if partner is None or await lasts(session):
+        return 0
+    if await session.scalar(select(Release.id).where(has_number(name)).limit(1)):
         return 0  # another relay has been here: what it numbered goes first
     children = await locked_rows(session, Child, {child_id for _, child_id, _ in ready})
     releases = await locked_rows(session, Release, {release_id for release_id, _, _ in ready})

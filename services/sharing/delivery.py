@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import takewhile
+from typing import Any
 
 from sqlalchemy import func, select, update
 
@@ -16,9 +17,11 @@ from messaging.errors import AwayError
 from messaging.telemetry import get_logger
 from messaging.transaction import emit_all
 from services.sharing import ledger
+from services.sharing.checkpoints import signer_of
 from services.sharing.claiming import BATCH, claim, has_number, locked_rows
 from services.sharing.feeds import Feeds, MovedOnError
 from services.sharing.outlet import Outlet, moved_on
+from services.sharing.quarantine import in_quarantine
 from services.sharing.receipts import receipts_due
 from services.sharing.sealing import (
     Keys,
@@ -64,7 +67,8 @@ async def set_up(app: App) -> Outlet:
     keys = Keys.read(
         settings.signing_key, settings.id_key, settings.pseudonym_key, settings.feed_issuer
     )
-    outlet = Outlet(app, keys, Feeds(app.bus.jetstream))
+    signer = signer_of(app) if settings.ledger_key is not None else None
+    outlet = Outlet(app, keys, Feeds(app.bus.jetstream), signer=signer)
     app.state["outlet"] = outlet
     return outlet
 
@@ -104,10 +108,20 @@ async def deliver_once(outlet: Outlet) -> None:
 
 
 async def _drain(outlet: Outlet, partner: str) -> None:
-    """Deliver everything of one partner in the order of its numbers. Raises AwayError."""
+    """Deliver everything of one partner in the order of its numbers. Raises AwayError.
+
+    In quarantine only what was taken back goes on to its end.
+    """
     in_vain = 0
     async with outlet.delivering(partner):
+        if partner not in outlet.looked:
+            await outlet.catch_up(partner)
+            outlet.looked.add(partner)
         while in_vain < TRIES:
+            if await in_quarantine(outlet.app):
+                for release in await _numbered(outlet.app, partner, Release.state == WITHDRAWN):
+                    await resolve(outlet, release.id)
+                return
             numbered = await _numbered(outlet.app, partner)
             in_vain += 1
             if not numbered:
@@ -122,10 +136,11 @@ async def _drain(outlet: Outlet, partner: str) -> None:
             in_vain = 0
 
 
-async def _numbered(app: App, partner: str) -> Sequence[Release]:
+async def _numbered(app: App, partner: str, *which: Any) -> Sequence[Release]:
     """Return releases that have a number and are not yet on the feed, lowest first."""
     async with app.db.reading() as session:
-        chosen = select(Release).where(has_number(partner)).order_by(Release.number).limit(BATCH)
+        chosen = select(Release).where(has_number(partner), *which)
+        chosen = chosen.order_by(Release.number).limit(BATCH)
         return (await session.scalars(chosen)).all()
 
 

@@ -1,5 +1,6 @@
 """Partners' feeds at the broker: put a message in, look what was read, erase what was not."""
 
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ class Message:
     msg_id: str
     subject: str
     at: datetime | None
+    release_id: str = ""
+    """What the event in it is about; empty where it is no event of ours."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,8 @@ class Feeds:
             except NotFoundError:
                 return None
         headers = found.headers or {}
-        return Message(seq, headers.get(Header.MSG_ID, ""), found.subject or "", found.time)
+        about = _about(found.data)
+        return Message(seq, headers.get(Header.MSG_ID, ""), found.subject or "", found.time, about)
 
     async def find(self, partner: str, msg_id: str, after: int, end: int) -> Message | None:
         """Return the message with this id among those later than `after`."""
@@ -137,6 +141,13 @@ class Feeds:
                 if await self.message(partner, seq) is not None:
                     raise  # it lies there still: nobody may take it for erased
                 return False
+
+
+def _about(data: bytes | None) -> str:
+    try:
+        return str(json.loads(data or b"")["subject"])
+    except (ValueError, LookupError, TypeError):
+        return ""
 
 
 def _moment(value: object) -> datetime | None:

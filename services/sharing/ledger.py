@@ -6,17 +6,19 @@ opened by whoever holds the database, and says nothing about a child to whoever 
 
 import hashlib
 import hmac
+import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ledger
 from services.sharing.ledger_tables import ENTRIES, HEAD, SALTS
+from services.sharing.quarantine_tables import WAITING, Quarantine
 
 COMMITTED = frozenset(
     {"child_id", "episode_id", "item_id", "interview_id", "person", "by", "purpose", "reason"}
@@ -43,9 +45,11 @@ CLEAR = frozenset(
         "epoch",
         "erased",
         "facts_digest",
+        "first",
         "gates_used",
         "how",
         "item_version",
+        "last",
         "left",
         "name",
         "number",
@@ -63,6 +67,7 @@ CLEAR = frozenset(
         "release_id",
         "release_ids",
         "role",
+        "roles",
         "rule_ids",
         "sealed_digest",
         "stream_seq",
@@ -80,6 +85,10 @@ _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+-]{0,79}\Z")
 
 PRIVATE_TYPES = frozenset({"carer_parent", "carer_professional", "young_person"})
 """Recipients who are persons: the key that a worker gave them is about them and their child."""
+
+
+_WAITED = ("at", "kind", "body", "salt")
+_HELD = exists().where(Quarantine.ended_at.is_(None))
 
 
 class UnfitEntryError(ValueError):
@@ -126,9 +135,9 @@ def _clear(name: str, value: object, salt: bytes) -> object:
     raise UnfitEntryError(f"{name!r} holds something else than a code, a number or a time")
 
 
-async def append(session: AsyncSession, kind: str, body: Mapping[str, Any], at: datetime) -> int:
-    """Append one entry and return its number; see `append_all`."""
-    return (await append_all(session, [(kind, body)], at))[0]
+async def append(session: AsyncSession, kind: str, body: Mapping[str, Any], at: datetime) -> None:
+    """Append one entry; see `append_all`."""
+    await append_all(session, [(kind, body)], at)
 
 
 async def append_all(
@@ -139,35 +148,57 @@ async def append_all(
     Call it last: from here to the commit it holds the one row that all entries go through, so
     that numbers have no gap and no fork, and a transaction that fails leaves no trace.
     Raises `UnfitEntryError` for a body with a key that is in neither list above.
+
+    In quarantine entries wait beside the chain, and have no number yet: see `chain_waiting`.
     """
     if not notes:
         return []
     stated = ledger.instant(at)
-    head = (
-        await session.execute(
-            select(HEAD.c.seq, HEAD.c.hash).where(HEAD.c.id == 1).with_for_update()
-        )
-    ).one()
-    seq, prev = int(head.seq), str(head.hash)
-    entries: list[dict[str, Any]] = []
-    salts: list[dict[str, Any]] = []
+    rows = []
     for kind, body in notes:
-        seq, salt = seq + 1, secrets.token_bytes(32)
         if not _CODE.match(kind):
             raise UnfitEntryError("the kind of an entry is a code")
-        told = _told(body, salt)
-        digest = ledger.entry_hash(seq, stated, kind, told, prev)
-        entries.append(
-            {
-                "seq": seq,
-                "at": stated,
-                "kind": kind,
-                "body": ledger.canonical(told).decode(),
-                "prev": prev,
-                "hash": digest,
-            }
+        salt = secrets.token_bytes(32)
+        told = ledger.canonical(_told(body, salt)).decode()
+        rows.append({"at": stated, "kind": kind, "body": told, "salt": salt})
+    head = (
+        await session.execute(
+            select(HEAD.c.seq, HEAD.c.hash, _HELD.label("held"))
+            .where(HEAD.c.id == 1)
+            .with_for_update()
         )
-        salts.append({"seq": seq, "salt": salt})
+    ).one()
+    # Asked again after the wait for the lock: the quarantine may have ended meanwhile.
+    if head.held and await session.scalar(select(_HELD)):
+        await session.execute(insert(WAITING), rows)
+        return []
+    return await _chain(session, int(head.seq), str(head.hash), rows)
+
+
+async def chain_waiting(session: AsyncSession) -> None:
+    """Append what has waited, in its order; this transaction has just ended the quarantine."""
+    waiting = (await session.execute(select(WAITING).order_by(WAITING.c.seq))).all()
+    head = (await session.execute(select(HEAD.c.seq, HEAD.c.hash).where(HEAD.c.id == 1))).one()
+    rows = [{name: getattr(row, name) for name in _WAITED} for row in waiting]
+    await _chain(session, int(head.seq), str(head.hash), rows)
+    await session.execute(delete(WAITING))
+
+
+async def _chain(
+    session: AsyncSession, seq: int, prev: str, rows: Sequence[Mapping[str, Any]]
+) -> list[int]:
+    """Append rows of at, kind, body (text) and salt after entry `seq`, whose hash is `prev`."""
+    if not rows:
+        return []
+    entries: list[dict[str, Any]] = []
+    salts: list[dict[str, Any]] = []
+    for row in rows:
+        seq += 1
+        told = json.loads(row["body"])
+        digest = ledger.entry_hash(seq, row["at"], row["kind"], told, prev)
+        entry = {name: row[name] for name in ("at", "kind", "body")}
+        entries.append({"seq": seq, **entry, "prev": prev, "hash": digest})
+        salts.append({"seq": seq, "salt": row["salt"]})
         prev = digest
     await session.execute(insert(ENTRIES), entries)
     await session.execute(insert(SALTS), salts)

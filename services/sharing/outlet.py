@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from messaging.app import App
 from messaging.database import lock, wake
 from messaging.telemetry import get_logger, register_keys
+from services.sharing import quarantine
+from services.sharing.checkpoints import FRESH, Signer, for_leaving
 from services.sharing.children import RECONSIDER
 from services.sharing.feeds import Feeds, Message
 from services.sharing.sealing import Keys
@@ -18,6 +21,10 @@ from services.sharing.tables import CLAIMED, SENT, WITHDRAWN, Child, Partner, Re
 
 log = get_logger()
 register_keys({"release_id", "partner", "number"})
+
+GONE_MAX = 16
+"""Voids that were accounted for late and are read by now; beyond these, and two messages for each
+release in doubt, what was read and is gone was sent by a newer database."""
 
 Who = Callable[[App, str], Awaitable[Mapping[str, Any]]]
 Pause = Callable[[str, str], Awaitable[None]]
@@ -42,6 +49,10 @@ class Outlet:
     feeds: Feeds
     who: Who = ask_referral
     pause: Pause = no_pause
+    signer: Signer | None = None
+    """The ledger's; None: nothing that leaves carries a checkpoint."""
+    looked: set[str] = field(default_factory=set)
+    """Partners whose feeds this process has compared with what the database knows of them."""
     unsealable: set[str] = field(default_factory=set)
     """Releases that cannot be sealed: said once, left where they are, counted as waiting."""
     _delivering: dict[str, asyncio.Lock] = field(default_factory=dict)
@@ -60,6 +71,12 @@ class Outlet:
         """Return the lock under which it takes back; never waits for a delivery to be over."""
         return self._taking_back.setdefault(partner, asyncio.Lock())
 
+    async def checkpoint(self, within: timedelta = FRESH) -> dict[str, Any] | None:
+        """Return the checkpoint that goes out with what leaves now."""
+        if self.signer is None:
+            return None
+        return await for_leaving(self.app.db, self.signer, self.app.clock.now(), within)
+
     async def known_end(self, partner: str) -> int:
         """Return the last sequence of the stream up to which every message is accounted for."""
         async with self.app.db.reading() as session:
@@ -76,7 +93,8 @@ class Outlet:
 
         They come from a publish whose answer was lost, or from another process. A stream that ends
         before what we know was lost with its broker: what was sent and not acknowledged goes out
-        once more, under its numbers and as the same bytes.
+        once more, under its numbers and as the same bytes. One that holds what we have never heard
+        of was written by a database newer than ours: then nothing may leave (see quarantine.py).
         """
         known = await self.known_end(partner)
         end, _ = await self.feeds.end(partner)
@@ -90,6 +108,8 @@ class Outlet:
                 await _send_again(session, partner)
             else:
                 await self._account(session, partner, found)
+                if await _never_heard_of(session, partner, found):
+                    await quarantine.begin(session, quarantine.BEHIND, self.app.clock.now())
             row.stream_seq = end
 
     async def _account(
@@ -109,6 +129,21 @@ class Outlet:
             elif message.subject.endswith(".release"):
                 known = update(Release).where(*in_doubt, Release.id == message.msg_id)
                 await session.execute(known.values(stream_seq=message.seq))
+
+
+async def _never_heard_of(session: AsyncSession, partner: str, found: list[Message | None]) -> bool:
+    """Tell whether messages lie in a feed, or lay there, that this database cannot have sent."""
+    ids = {message.release_id for message in found if message is not None}
+    numbered = (Release.partner_key == partner, Release.number.is_not(None))
+    known = set(await session.scalars(select(Release.id).where(*numbered, Release.id.in_(ids))))
+    if ids - known:
+        return True
+    gone = sum(message is None for message in found)
+    if gone <= GONE_MAX:
+        return False
+    in_doubt = Release.state.in_((CLAIMED, WITHDRAWN))
+    doubtful = await session.scalar(select(func.count()).where(*numbered, in_doubt))
+    return gone > GONE_MAX + 2 * int(doubtful or 0)
 
 
 async def _send_again(session: AsyncSession, partner: str) -> None:

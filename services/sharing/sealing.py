@@ -155,9 +155,20 @@ def seal(
     )
 
 
-def sign_void(keys: Keys, *, partner: str, release_id: str, number: int, at: datetime) -> str:
+def sign_void(
+    keys: Keys,
+    *,
+    partner: str,
+    release_id: str,
+    number: int,
+    at: datetime,
+    checkpoint: Mapping[str, Any] | None = None,
+) -> str:
     """Return the compact JWS that says: this number holds nothing any more."""
-    return _sign(keys, _stamp(keys, partner, release_id, number, at), feed.VOID_TYP)
+    claims = _stamp(keys, partner, release_id, number, at)
+    if checkpoint is not None:
+        claims["checkpoint"] = dict(checkpoint)
+    return _sign(keys, claims, feed.VOID_TYP)
 
 
 def _stamp(keys: Keys, partner: str, release_id: str, number: int, at: datetime) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import select, update
@@ -96,6 +96,8 @@ async def take_back(app: App, ids: Sequence[str], at: datetime) -> TakenBack:
     """
     outlet: Outlet = app.state["outlet"]
     answer = TakenBack()
+    if ids:
+        await outlet.checkpoint(timedelta(0))  # the voids tell partners of an entry that says why
     for release_id in ids:
         try:
             state = await resolve(outlet, release_id)
@@ -155,7 +157,7 @@ async def _put_void_in_its_place(outlet: Outlet, release: Release) -> int | None
         release.sent_at = now.sent_at if now is not None else release.sent_at
         try:
             put = await outlet.feeds.put(
-                partner, "void", _void(outlet, release), msg_id=release.id, after=after
+                partner, "void", await _void(outlet, release), msg_id=release.id, after=after
             )
         except MovedOnError:
             await outlet.catch_up(partner)
@@ -197,7 +199,7 @@ async def _put_void_after(outlet: Outlet, release: Release) -> None:
         msg_id = f"{release.id}.void"
         try:
             put = await outlet.feeds.put(
-                partner, "void", _void(outlet, release), msg_id=msg_id, after=after
+                partner, "void", await _void(outlet, release), msg_id=msg_id, after=after
             )
         except MovedOnError:
             await outlet.catch_up(partner)
@@ -225,12 +227,20 @@ async def _was_unread(outlet: Outlet, partner: str, erased: Message) -> bool:
     )
 
 
-def _void(outlet: Outlet, release: Release) -> bytes:
+async def _void(outlet: Outlet, release: Release) -> bytes:
     partner, number = str(release.partner_key), int(release.number or 0)
     at = outlet.app.clock.now()
+    signed = sign_void(
+        outlet.keys,
+        partner=partner,
+        release_id=release.id,
+        number=number,
+        at=at,
+        checkpoint=await outlet.checkpoint(),
+    )
     return envelope(
         feed.VOID,
-        sign_void(outlet.keys, partner=partner, release_id=release.id, number=number, at=at),
+        signed,
         event_id=f"{release.id}.void",
         release_id=release.id,
         number=number,

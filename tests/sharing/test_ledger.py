@@ -27,6 +27,7 @@ from services.sharing.checkpoints import (
     make_checkpoint,
 )
 from services.sharing.ledger_tables import CHECKPOINTS, ENTRIES, HEAD, SALTS, create_v1
+from services.sharing.quarantine_tables import WAITING, Quarantine
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 SIGNER = Signer(Ed25519PrivateKey.from_private_bytes(bytes(range(32))), "ledger-1")
@@ -38,6 +39,8 @@ async def db(database_url):
     async with made.writing() as session:
         connection = await session.connection()
         await connection.run_sync(lambda c: create_v1(Operations(MigrationContext.configure(c))))
+        for table in (Quarantine.__table__, WAITING):
+            await connection.run_sync(table.create)
     yield made
     await made.dispose()
 

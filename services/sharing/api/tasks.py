@@ -22,6 +22,7 @@ from services.sharing.api.known import Body, Code, happened
 from services.sharing.api.scope import READERS, own_tasks
 from services.sharing.domain.payload import spoken
 from services.sharing.domain.releasing import DELIVERED, LIVE, STOPPABLE, TELL, move
+from services.sharing.quarantine import lasts
 from services.sharing.tables import Recipient, Release, Task, WorkerOnCase
 
 router = APIRouter(tags=["tasks"])
@@ -75,12 +76,17 @@ async def read_tasks(
 
 
 async def _texts(app: App, caller: Caller, rows: Sequence[Task]) -> dict[str, str]:
-    """Return what may be told, by task; that somebody reads it is recorded before it leaves."""
+    """Return what may be told, by task; that somebody reads it is recorded before it leaves.
+
+    In quarantine there is nothing to tell: it may have been taken back after the backup.
+    """
     tells = [row for row in rows if row.kind == "tell"]
     if not tells or not caller.has("practitioner"):
         return {}
-    texts = {}
+    texts: dict[str, str] = {}
     async with app.db.writing() as session:
+        if await lasts(session):
+            return texts
         for task in tells:
             releases = await session.scalars(
                 select(Release)

@@ -11,7 +11,7 @@ from pathlib import Path
 from homeward import keys
 from homeward.home import SERVICES, Home
 
-PASSED_ON = ("HOMEWARD_CLOCK", "HOMEWARD_SMTP_URL")
+PASSED_ON = ("HOMEWARD_CLOCK", "HOMEWARD_SMTP_URL", "HOMEWARD_COMPARE_EVERY_S")
 """Settings of the caller that reach the services; any other HOMEWARD_ one belongs to the home."""
 
 

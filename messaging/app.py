@@ -15,6 +15,7 @@ from messaging.background import Timers, supervise
 from messaging.bus import Bus
 from messaging.caller import Verifier
 from messaging.clock import Clock, TestClock
+from messaging.comparing import compare
 from messaging.database import Database
 from messaging.doorway import Doorway
 from messaging.edge import Edge
@@ -109,7 +110,7 @@ def service(
         topology=topology,
         metrics=Metrics([routes.OUTBOX, *looks]),
         subscriptions=(events or Subscriptions()).fit(name, topology),
-        edges={target: Edge(config, target) for target in topology.services[name].calls},
+        edges={target: Edge(config, target) for target in topology.targets_of(name)},
         pending=pending or {},
         ready=ready,
     )
@@ -130,7 +131,14 @@ def service(
     routes.refuse_unguarded(api)
     app.metrics.expect(
         handlers=app.subscriptions.handlers,
-        work=["relay", "due", "bus", "prune", *(work.__name__ for work in (*background, *due))],
+        work=[
+            "relay",
+            "due",
+            "bus",
+            "prune",
+            "compare",
+            *(work.__name__ for work in (*background, *due)),
+        ],
         routes=routes.paths(api),
     )
     problem.install(api)
@@ -166,6 +174,7 @@ async def _life(app: App, background: Sequence[Hook], on_start: Hook | None) -> 
         asyncio.create_task(supervise(app, "due", lambda a: a.timers.keep())),
         asyncio.create_task(supervise(app, "bus", lambda a: a.bus.keep())),
         asyncio.create_task(supervise(app, "prune", prune)),
+        asyncio.create_task(supervise(app, "compare", compare)),
         *(asyncio.create_task(supervise(app, work.__name__, work)) for work in background),
     ]
     log.info("service.started")

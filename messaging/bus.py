@@ -57,7 +57,7 @@ class Bus:
     ) -> Stored:
         """Store `body` under `subject`; `msg_id` makes a repeat harmless. Raises AwayError."""
         named = {**(headers or {}), "Nats-Msg-Id": msg_id}
-        async with self._asking() as js:
+        async with self.asking() as js:
             ack = await js.publish(
                 subject, body, timeout=_TIMEOUT_S, stream=stream_of(subject), headers=named
             )
@@ -65,7 +65,7 @@ class Bus:
 
     async def _position(self, stream: str, name: str) -> int:
         """Return how many events wait at a durable or are out. Raises AwayError."""
-        async with self._asking() as js:
+        async with self.asking() as js:
             info = await js.consumer_info(stream, name, timeout=_TIMEOUT_S)
         return (info.num_pending or 0) + (info.num_ack_pending or 0)
 
@@ -73,13 +73,18 @@ class Bus:
         """Prove round trips: to the server, and to each durable. Raises AwayError."""
         if not self._listening or self._client is None:
             raise AwayError("broker", "not_listening")
-        async with self._asking():
+        async with self.asking():
             await self._client.flush(timeout=int(_ROUND_TRIP_S))
         await self._positions()
 
     async def unhandled(self) -> int:
         """Return how many events wait for this service or are being handled. Raises AwayError."""
         return sum(await self._positions())
+
+    async def waiting(self, publisher: str) -> int:
+        """Return how many events of one publisher wait here or are being handled. AwayError."""
+        (durable,) = (d for d in self._durables if d.publisher == publisher)
+        return await self._position(durable.stream, durable.name)
 
     async def _positions(self) -> list[int]:
         return await asyncio.gather(*(self._position(d.stream, d.name) for d in self._durables))
@@ -94,8 +99,8 @@ class Bus:
         return self._js
 
     @asynccontextmanager
-    async def _asking(self) -> AsyncIterator["JetStreamContext"]:
-        """Turn every way in which the broker does not answer into AwayError."""
+    async def asking(self) -> AsyncIterator["JetStreamContext"]:
+        """Give the library's context; a broker that does not answer raises AwayError."""
         js = self.jetstream()
         from nats.errors import Error  # noqa: PLC0415
 
@@ -136,7 +141,7 @@ class Bus:
                 await asyncio.sleep(_RETRY_S)
         self._js = self._client.jetstream(prefix=API_PREFIX, timeout=_TIMEOUT_S)
         self._app.wake("relay")
-        connected_at = time.monotonic()
+        connected_at, reconnects = time.monotonic(), 0
         while time.monotonic() - connected_at < _GIVE_UP_S and not self._client.is_closed:
             if self._client.is_connected:
                 connected_at = time.monotonic()
@@ -149,6 +154,9 @@ class Bus:
                 continue
             if not self._listening and not self._stopping:
                 await self._listen(True)
+            if self._client.stats["reconnects"] != reconnects:
+                reconnects = self._client.stats["reconnects"]
+                self._app.wake("compare")  # the broker may have come back without what we lack
             if trust.mark(self._app.settings.nats_nkey) not in (None, key):
                 log.info("broker.new_key")
                 return
@@ -182,6 +190,8 @@ class Bus:
 
         await (self._broker.start() if on else stop_taking(self._broker))
         self._listening = on
+        if on:
+            self._app.wake("compare")
         log.info("broker.listening" if on else "broker.not_listening")
 
     async def stop_taking(self) -> None:

@@ -217,6 +217,21 @@ def allow(*roles: str, edges: tuple[str, ...] = ()) -> Callable[..., Caller]:
     return checked
 
 
+def allow_consumers(*roles: str) -> Callable[..., Caller]:
+    """Return a dependency for `roles`, and for each service that consumes what this one tells."""
+
+    def checked(request: Request, _: Annotated[Any, Security(_bearer)]) -> Caller:
+        caller = _caller_of(request)
+        here = request.app.state.homeward.settings.service
+        consumes = caller.has("service") and load().may_compare(caller.sub, here)
+        if caller.has(*roles) or consumes:
+            return caller
+        raise Problem(403, "role.not_allowed")
+
+    checked.homeward_allows = (roles, "consumers")  # type: ignore[attr-defined]
+    return checked
+
+
 def allow_edge(*services: str) -> Callable[..., Caller]:
     """Return a dependency for calls between services: one of `services`, along its edge."""
     return allow(edges=services)

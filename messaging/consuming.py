@@ -45,6 +45,7 @@ _BEATS = 3
 """So many signs of life within one `ack_wait`."""
 _FINISH_S = 15.0
 _REMEMBERED_MAX = 10_000
+_ID_LENGTH_MAX = 200
 
 
 class UnparseableError(Exception):
@@ -60,13 +61,22 @@ class Delivery:
     seq: int
     tries: int
     body: bytes
+    event_id: str = ""
+    """As its publisher named it beside the body, which may be broken."""
 
     @classmethod
     def of(cls, message: "StreamMessage[Any]") -> "Delivery":
         """Read a delivery from what the library hands over."""
         raw = message.raw_message
         meta = raw.metadata
-        return cls(raw.subject, meta.stream, meta.sequence.stream, meta.num_delivered, raw.data)
+        return cls(
+            raw.subject,
+            meta.stream,
+            meta.sequence.stream,
+            meta.num_delivered,
+            raw.data,
+            str((raw.headers or {}).get("ce-id", ""))[:_ID_LENGTH_MAX],
+        )
 
 
 _current: ContextVar[Delivery] = ContextVar("delivery")
@@ -97,7 +107,7 @@ async def take(app: "App", delivery: Delivery) -> None:
             event = one.kind.model_validate_json(delivery.body)
         except ValidationError:
             raise UnparseableError from None
-        if not 0 < len(event.id) <= 200:
+        if not 0 < len(event.id) <= _ID_LENGTH_MAX:
             raise UnparseableError
         began = time.perf_counter()
         try:
@@ -211,6 +221,7 @@ async def put_aside(app: "App", delivery: Delivery, reason: str, error: str) -> 
         delivery.body,
         msg_id=f"dlq.{service}.{delivery.stream}.{delivery.seq}",
         headers={
+            **({"Homeward-Event": delivery.event_id} if delivery.event_id else {}),
             "Homeward-Reason": reason,
             "Homeward-Error": error,
             "Homeward-Stream": delivery.stream,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from messaging.topology import Durable, Topology, feed_stream
+from messaging.topology import Durable, Topology, dead_stream, feed_stream
 
 CORE = "CORE"
 API_PREFIX = "JSC.API"
@@ -129,7 +129,7 @@ def _core(topology: Topology, provisioner: str, partners: list[str]) -> Iterator
     yield "    ]"
     yield "    exports: ["
     for service in sorted(topology.services):
-        for subject in _published(service):
+        for subject in (*_published(service), *_dead_subjects(service)):
             yield _export(subject, account_of(service))
         for durable in topology.durables_of(service):
             yield from _durable_exports(durable.stream, durable.name, account_of(service))
@@ -161,6 +161,12 @@ def _feed_subjects(partner: str) -> tuple[str, ...]:
 
 
 def _durable_exports(stream: str, durable: str, reader: str, *watchers: str) -> Iterator[str]:
+def _dead_subjects(service: str) -> tuple[str, ...]:
+    """Return what a service needs to look at what it put aside, and to let go of it."""
+    stream = dead_stream(service)
+    return (f"$JS.API.STREAM.MSG.GET.{stream}", f"$JS.API.STREAM.MSG.DELETE.{stream}")
+
+
     yield _export(f"$JS.API.CONSUMER.INFO.{stream}.{durable}", reader, *watchers)
     yield _export(f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}", reader, stream=True)
     yield _export(f"$JS.ACK.{stream}.{durable}.>", reader)
@@ -181,7 +187,8 @@ def _import(subject: str) -> str:
 def _service(topology: Topology, service: str, nkey: Nkeys, partners: list[str]) -> Iterator[str]:
     durables = topology.durables_of(service)
     feeds = topology.services[service].feeds
-    imports = [*_published(service), *(s for d in durables for s in _durable_subjects(d))]
+    imports = [*_published(service), *_dead_subjects(service)]
+    imports += [s for d in durables for s in _durable_subjects(d)]
     may = [*imports]
     if feeds:
         # the wall is the imports below; permissions stay the same when a partner is added, so that

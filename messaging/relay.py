@@ -71,19 +71,7 @@ async def _send(app: "App", rows: Sequence[Row[Any]]) -> tuple[list[int], AwayEr
 
     async def one(row: Row[Any]) -> int:
         async with slots:
-            await app.bus.publish(
-                row.subject,
-                row.body.encode(),
-                msg_id=row.event_id,
-                headers={
-                    "Content-Type": "application/json",
-                    "ce-specversion": "1.0",
-                    "ce-id": row.event_id,
-                    "ce-type": row.subject,
-                    "ce-source": f"urn:homeward:{app.settings.service}",
-                    "ce-time": row.occurred_at.isoformat(),
-                },
-            )
+            await publish(app, row, msg_id=row.event_id)
         return int(row.seq)
 
     results = await asyncio.gather(*(one(row) for row in rows), return_exceptions=True)
@@ -98,6 +86,23 @@ async def _send(app: "App", rows: Sequence[Row[Any]]) -> tuple[list[int], AwayEr
 
 
 async def prune(app: "App") -> None:
+async def publish(app: "App", row: Row[Any], *, msg_id: str) -> None:
+    """Have the broker store one row of the outbox. Raises AwayError."""
+    await app.bus.publish(
+        row.subject,
+        row.body.encode(),
+        msg_id=msg_id,
+        headers={
+            "Content-Type": "application/json",
+            "ce-specversion": "1.0",
+            "ce-id": row.event_id,
+            "ce-type": row.subject,
+            "ce-source": f"urn:homeward:{app.settings.service}",
+            "ce-time": row.occurred_at.isoformat(),
+        },
+    )
+
+
     """Forget, hour by hour, what nobody can ask for again.
 
     Sent rows stay as long as the stream keeps them, so that a broker that lost its disk can be

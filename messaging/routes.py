@@ -14,6 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import AwareDatetime, BaseModel
 from sqlalchemy import func, select
 
+from messaging import comparing_routes, dead_letter_routes, telling
 from messaging.background import TimerFailedError
 from messaging.caller import Caller, allow
 from messaging.doorway import OPEN
@@ -33,7 +34,8 @@ _clock = APIRouter()
 
 def routers(settings: Settings) -> list[APIRouter]:
     """Return the shared routers; the clock's exists in test mode only."""
-    return [_open, _clock] if settings.clock == "test" else [_open]
+    shared = [_open, telling.router, comparing_routes.router, dead_letter_routes.router]
+    return [*shared, _clock] if settings.clock == "test" else shared
 
 
 @_open.get("/health")

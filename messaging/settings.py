@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     """Base URL per service that this one calls."""
     id_key: Path
     """File with 32 random bytes; ids derive from their cause under this key."""
+    compare_every_s: float = 300.0
+    """How often a consumer compares with its publishers, beside each time the bus is back."""
     clock: Literal["real", "test"] = "real"
     production: bool = False
     localities: Path | None = None

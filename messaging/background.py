@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from messaging import trust
 from messaging.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ async def supervise(app: "App", name: str, work: Callable[["App"], Awaitable[Non
             if asyncio.get_running_loop().time() - began > _DELAY_MAX_S:
                 delay_s = 0.1  # it had run well for a while
             app.metrics.failures.labels(name).inc()
-            log.warning("background.failed", name=name, delay_s=delay_s, exc_info=error)
+            why = trust.reason(error)
+            log.warning("background.failed", name=name, delay_s=delay_s, exc_info=error, reason=why)
             await asyncio.sleep(delay_s)
             delay_s = min(_DELAY_MAX_S, delay_s * 2)
         else:

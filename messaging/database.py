@@ -21,7 +21,6 @@ __all__ = ["Database", "Instant", "Key", "database_away", "lock", "new_base", "w
 
 Row = TypeVar("Row", bound=DeclarativeBase)
 
-_BUSY_TIMEOUT_MS = 5_000
 _POOL_TIMEOUT_S = 10
 _SQLITE_AWAY = {5, 6, 8, 10, 13, 14}
 """Primary result codes BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN."""
@@ -131,7 +130,6 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in (
-        f"busy_timeout={_BUSY_TIMEOUT_MS}",
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",

@@ -217,7 +217,7 @@ def test_pauses_grow_and_are_bounded():
 
 
 async def test_a_busy_database_makes_an_event_wait_not_die(small, nats, monkeypatch):
-    monkeypatch.setattr("messaging.database._BUSY_TIMEOUT_MS", 20)
+    monkeypatch.setattr("messaging.sqlite.BUSY_S", 0.02)
     hearer = await small("scheduling", events=takes())
     import sqlite3
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 log = get_logger()
 
 _SAFETY_S = 1.0
+_PAUSE_S = 0.05
+"""Between two looks at least: under load each commit wakes us, and most have changed nothing."""
 _DELAY_MAX_S = 30.0
 _ROUNDS_MAX = 10_000
 """A timer that is due again at once this often in a row is a mistake in it."""
@@ -66,8 +68,9 @@ class Timers:
 
     async def keep(self) -> None:
         """Run for ever: at the next due time, when woken as "due", and each second for safety."""
+        loop = asyncio.get_running_loop()
         while True:
-            pause_s = _SAFETY_S
+            began, pause_s = loop.time(), _SAFETY_S
             try:
                 following = await self.run()
                 if following is not None:
@@ -75,6 +78,7 @@ class Timers:
             except TimerFailedError:
                 pass
             await self._app.woken("due", pause_s)
+            await asyncio.sleep(max(0.0, began + _PAUSE_S - loop.time()))
 
 
 async def supervise(app: "App", name: str, work: Callable[["App"], Awaitable[None]]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, bindparam, delete, select, update
 
 from messaging.errors import AwayError
 from messaging.schema import idempotency, inbox, outbox
@@ -22,6 +22,9 @@ _IN_FLIGHT = 64
 _DELAY_FIRST_S, _DELAY_LONGEST_S = 0.2, 5.0
 _PRUNE_EVERY_S = 3_600
 _PRUNE_BATCH = 1_000
+
+_WAITING = select(outbox).where(outbox.c.sent_at.is_(None)).order_by(outbox.c.seq).limit(_BATCH)
+_SENT = update(outbox).where(outbox.c.seq == bindparam("row")).values(sent_at=bindparam("at"))
 
 
 async def relay(app: "App") -> None:
@@ -49,16 +52,14 @@ async def send_waiting(app: "App") -> int:
     committed later. Raises AwayError where none could be sent.
     """
     async with app.db.reading() as session:
-        waiting = select(outbox).where(outbox.c.sent_at.is_(None)).order_by(outbox.c.seq)
-        rows = (await session.execute(waiting.limit(_BATCH))).all()
+        rows = (await session.execute(_WAITING)).all()
     if not rows:
         return 0
     sent, failure = await _send(app, rows)
     if sent:
         async with app.db.writing() as session:
-            await session.execute(
-                update(outbox).where(outbox.c.seq.in_(sent)).values(sent_at=datetime.now(UTC))
-            )
+            now = datetime.now(UTC)
+            await session.execute(_SENT, [{"row": seq, "at": now} for seq in sent])
         app.metrics.published.inc(len(sent))
     if failure is not None:
         raise failure
@@ -85,7 +86,6 @@ async def _send(app: "App", rows: Sequence[Row[Any]]) -> tuple[list[int], AwayEr
     return sent, failure
 
 
-async def prune(app: "App") -> None:
 async def publish(app: "App", row: Row[Any], *, msg_id: str) -> None:
     """Have the broker store one row of the outbox. Raises AwayError."""
     await app.bus.publish(
@@ -103,6 +103,7 @@ async def publish(app: "App", row: Row[Any], *, msg_id: str) -> None:
     )
 
 
+async def prune(app: "App") -> None:
     """Forget, hour by hour, what nobody can ask for again.
 
     Sent rows stay as long as the stream keeps them, so that a broker that lost its disk can be

@@ -4,18 +4,17 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.event import Event
 from messaging.database import Database, wake
 from messaging.schema import inbox, outbox
+from messaging.statements import NewRow
 
 __all__ = ["AlreadyHandledError", "emit", "emit_all", "handling", "wake"]
 
-# made once: to build a statement anew each time costs as much as to run it
-_CLAIM_SQLITE = sqlite.insert(inbox).on_conflict_do_nothing()
-_CLAIM_POSTGRES = postgresql.insert(inbox).on_conflict_do_nothing()
+# made once: to build a statement anew each time costs more than to run it
+_CLAIM = NewRow(inbox)
 _TELL = outbox.insert().inline()
 
 
@@ -33,10 +32,8 @@ async def handling(db: Database, event: Event, by: str) -> AsyncIterator[AsyncSe
     Raises AlreadyHandledError where it was claimed before. A claim is rolled back with its effect.
     """
     async with db.writing() as session:
-        claim = _CLAIM_SQLITE if db.sqlite else _CLAIM_POSTGRES
-        values = {"event_id": event.id, "handler": by, "handled_at": datetime.now(UTC)}
-        result = await session.execute(claim, values)
-        if result.rowcount == 0:  # type: ignore[attr-defined] # an INSERT gives a CursorResult
+        claim = {"event_id": event.id, "handler": by, "handled_at": datetime.now(UTC)}
+        if not await _CLAIM.add(session, claim):
             raise AlreadyHandledError(event.id, by)
         yield session
 

@@ -1,8 +1,10 @@
 """Keeping the clocks: started, met, stopped, and announced when they run out."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.scheduling import Clock, DeadlineMet, DeadlineMissed, DeadlineNear
@@ -14,6 +16,8 @@ from services.scheduling.tables import ClockRow, Offer
 
 FOLLOW_UPS: tuple[Clock, ...] = ("follow_up_child", "follow_up_professional")
 _BATCH = 50
+_CLOCKS: Any = ClockRow.__table__
+_START = insert(_CLOCKS).inline()
 
 
 async def start(
@@ -30,6 +34,29 @@ async def start(
         )
     )  # fmt: skip
     await session.flush()
+    wake(session, "due")
+
+
+async def start_first(session: AsyncSession, offer: Mapping[str, Any]) -> None:
+    """Start both clocks of an offer that was made in this transaction."""
+    begun: tuple[tuple[Clock, str, str], ...] = (
+        ("contact", "received_at", "contact_due_at"),
+        ("rhi", "returned_at", "rhi_due_at"),
+    )
+    rows = [
+        {
+            "episode_id": offer["episode_id"],
+            "clock": clock,
+            "started_at": offer[started],
+            "due_at": offer[due],
+            "next_at": offer[due] - NEAR_BEFORE[clock],
+            "near_told": False,
+            "missed_told": False,
+            "met_told": False,
+        }
+        for clock, started, due in begun
+    ]
+    await session.execute(_START, rows)
     wake(session, "due")
 
 

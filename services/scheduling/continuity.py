@@ -2,11 +2,27 @@
 
 from datetime import date
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.scheduling.domain import Wanted, Worker, unfit
 from services.scheduling.tables import Booking, Talk, Wish, WorkerRow
+
+_TALKS, _BOOKINGS = Talk.__table__.c, Booking.__table__.c
+_PREVIOUS = select(
+    func.coalesce(
+        select(_TALKS.worker)
+        .where(_TALKS.child_id == bindparam("child_id"))
+        .order_by(_TALKS.started_at.desc(), _TALKS.interview_id)
+        .limit(1)
+        .scalar_subquery(),
+        select(_BOOKINGS.worker)
+        .where(_BOOKINGS.child_id == bindparam("child_id"))
+        .order_by(_BOOKINGS.starts_at.desc(), _BOOKINGS.id)
+        .limit(1)
+        .scalar_subquery(),
+    )
+)
 
 
 async def wanted(session: AsyncSession, child_id: str) -> Wanted:
@@ -17,21 +33,8 @@ async def wanted(session: AsyncSession, child_id: str) -> Wanted:
 
 async def previous_worker(session: AsyncSession, child_id: str) -> str | None:
     """Return who talked to this child last, else who was last booked to, however long ago."""
-    talk: str | None = await session.scalar(
-        select(Talk.worker)
-        .where(Talk.child_id == child_id)
-        .order_by(Talk.started_at.desc(), Talk.interview_id)
-        .limit(1)
-    )
-    if talk is not None:
-        return talk
-    booked: str | None = await session.scalar(
-        select(Booking.worker)
-        .where(Booking.child_id == child_id)
-        .order_by(Booking.starts_at.desc(), Booking.id)
-        .limit(1)
-    )
-    return booked
+    found: str | None = await session.scalar(_PREVIOUS, {"child_id": child_id})
+    return found
 
 
 async def known_worker(session: AsyncSession, child_id: str) -> str | None:

@@ -1,6 +1,6 @@
 """What follows when an episode is referred, and when a talk was held."""
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.interview import InterviewRecorded
@@ -9,6 +9,7 @@ from contracts.scheduling import OfferMade
 from messaging.app import App
 from messaging.database import lock
 from messaging.errors import NotYetError
+from messaging.statements import NewRow
 from messaging.subscriptions import Subscriptions
 from messaging.transaction import emit, handling
 from services.scheduling import clocks
@@ -26,6 +27,20 @@ from services.scheduling.tables import AnswerRow, Offer, Talk
 
 events = Subscriptions()
 
+_OFFER = NewRow(Offer.__table__)
+_ANSWERS = AnswerRow.__table__.c  # columns of a table cost half of what a mapped class does
+_SEEN = (
+    select(_ANSWERS.occurred_at)
+    .where(
+        _ANSWERS.child_id == bindparam("child_id"),
+        _ANSWERS.by == "child",
+        _ANSWERS.outcome.in_(SEEN),
+        _ANSWERS.occurred_at >= bindparam("since"),
+    )
+    .order_by(_ANSWERS.occurred_at)
+    .limit(1)
+)
+
 
 class OtherChildError(Exception):
     """A talk names an episode of another child: whoever recorded it has to look."""
@@ -39,56 +54,46 @@ async def make_offer(event: EpisodeReferred, app: App) -> None:
     """Make the one offer of this episode and start its clocks, whatever was said before (R02)."""
     async with handling(app.db, event, by="scheduling.make_offer") as session:
         await alone_with(session, event.child_id)
-        if await session.get(Offer, event.episode_id) is not None:
+        contact_due_at, rhi_due_at = contact_due(event.received_at), rhi_due(event.returned_at)
+        offer = {
+            "episode_id": event.episode_id, "id": app.ids.after("OF", event.episode_id),
+            "child_id": event.child_id, "locality": event.locality, "setting": event.setting,
+            "missing_from": event.missing_from, "returned_at": event.returned_at,
+            "received_at": event.received_at,
+            "return_time_ambiguous": event.return_time_ambiguous,
+            "made_at": max(event.received_at, app.clock.now()), "state": "open",
+            "next_due_at": min(contact_due_at, rhi_due_at), "contact_due_at": contact_due_at,
+            "rhi_due_at": rhi_due_at, "worker": await known_worker(session, event.child_id),
+            "lateness": lateness_at_opening(event.returned_at, event.received_at, event.hosted),
+            "phone_discussion": False, "door_open_sent": False, "reports": 0, "closings": 0,
+        }  # fmt: skip
+        if not await _OFFER.add(session, offer):
             return
-        offer = Offer(
-            episode_id=event.episode_id, id=app.ids.after("OF", event.episode_id),
-            child_id=event.child_id, locality=event.locality, setting=event.setting,
-            missing_from=event.missing_from, returned_at=event.returned_at,
-            received_at=event.received_at, return_time_ambiguous=event.return_time_ambiguous,
-            made_at=max(event.received_at, app.clock.now()), state="open",
-            next_due_at=contact_due(event.received_at),
-            contact_due_at=contact_due(event.received_at), rhi_due_at=rhi_due(event.returned_at),
-            worker=await known_worker(session, event.child_id),
-            lateness=lateness_at_opening(event.returned_at, event.received_at, event.hosted),
-            phone_discussion=False, door_open_sent=False, reports=0, closings=0,
-        )  # fmt: skip
-        session.add(offer)
-        await session.flush()
-        await clocks.start(session, offer, "contact", event.received_at, offer.contact_due_at)
-        await clocks.start(session, offer, "rhi", event.returned_at, offer.rhi_due_at)
-        await _seen_meanwhile(app, session, offer)
-        await clocks.settle(session, offer)
+        await clocks.start_first(session, offer)
+        await _seen_meanwhile(app, session, event)
         await emit(
             session,
             OfferMade(
-                id=app.ids.after("EV", "offer_made", offer.episode_id),
-                occurred_at=offer.made_at,
-                offer_id=offer.id,
-                episode_id=offer.episode_id,
-                child_id=offer.child_id,
-                contact_due_at=offer.contact_due_at,
-                rhi_due_at=offer.rhi_due_at,
+                id=app.ids.after("EV", "offer_made", event.episode_id),
+                occurred_at=offer["made_at"],
+                offer_id=offer["id"],
+                episode_id=event.episode_id,
+                child_id=event.child_id,
+                contact_due_at=contact_due_at,
+                rhi_due_at=rhi_due_at,
             ),
         )
 
 
-async def _seen_meanwhile(app: App, session: AsyncSession, offer: Offer) -> None:
+async def _seen_meanwhile(app: App, session: AsyncSession, event: EpisodeReferred) -> None:
     """Count a meeting with the child that was written down before this referral reached us."""
-    seen_at = await session.scalar(
-        select(AnswerRow.occurred_at)
-        .where(
-            AnswerRow.child_id == offer.child_id,
-            AnswerRow.by == "child",
-            AnswerRow.outcome.in_(SEEN),
-            AnswerRow.occurred_at >= max(offer.received_at, offer.returned_at),
-        )
-        .order_by(AnswerRow.occurred_at)
-        .limit(1)
-    )
+    since = max(event.received_at, event.returned_at)
+    seen_at = await session.scalar(_SEEN, {"child_id": event.child_id, "since": since})
     if seen_at is not None:
+        offer = await session.get_one(Offer, event.episode_id)
         offer.contact_at = seen_at
         await clocks.meet(app, session, offer, "contact", seen_at)
+        await clocks.settle(session, offer)
 
 
 @events.on(InterviewRecorded, by="scheduling.take_talk")

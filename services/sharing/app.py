@@ -11,6 +11,7 @@ from services.sharing.api import (
     judgements,
     lists,
     partners,
+    quarantine,
     recipients,
     tasks,
     withdrawals,
@@ -70,6 +71,7 @@ def create(settings: type[Settings] | Settings = SharingSettings) -> FastAPI:
             lists.router,
             partners.router,
             ledger_routes.router,
+            quarantine.router,
         ],
         events=events,
         due=[

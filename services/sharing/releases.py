@@ -21,15 +21,19 @@ from services.sharing.domain.judgements import holding
 from services.sharing.domain.payload import key_of
 from services.sharing.domain.releasing import (
     CANCELLED,
+    DELIVERED,
     LIVE,
     STOPPABLE,
     SUPERSEDED,
+    VOID,
     WITHDRAWN,
     first_state,
     move,
     release_id,
 )
+from services.sharing.outside import read_by
 from services.sharing.proposal import Pair, Proposal
+from services.sharing.quarantine_tables import ReadOutside
 from services.sharing.tables import Decision, Recipient, Release
 
 Notes = list[tuple[str, Mapping[str, Any]]]
@@ -59,16 +63,23 @@ async def keep_releases(
         row.key: row
         for row in await session.scalars(select(Recipient).where(Recipient.child_id == child_id))
     }
+    read = await read_by(
+        session, (row.partner_key for row in recipients.values() if row.partner_key)
+    )
     proposed, settled = set(), True
     for pair in proposal.pairs:
         proposed.add((pair.item.id, pair.recipient.key))
         if not pair.decided or pair.current is None:
             continue
         recipient = recipients[pair.recipient.key]
-        stands = _standing(app, rows, proposal, pair, recipient, decision=pair.current, now=now)
+        stands = _standing(
+            app, rows, proposal, pair, recipient, read=read, decision=pair.current, now=now
+        )
         if stands is not None and stands.id not in rows:
             session.add(stands)
             notes.append(("release", noted(stands, pair)))
+            if stands.id in read:
+                stands.content = None  # the partner has it, from before a loss of ours
         if stands is not None and pair.current.id in new:
             events.append(_permitted(app, pair.current, stands, now))
         for row in _of_pair(rows, pair):
@@ -106,10 +117,14 @@ def _standing(
     pair: Pair,
     recipient: Recipient,
     *,
+    read: Mapping[str, ReadOutside],
     decision: Decision,
     now: datetime,
 ) -> Release | None:
-    """Return the release that the decision of a pair permits: an existing one, or a new one."""
+    """Return the release that the decision of a pair permits: an existing one, or a new one.
+
+    `read`: what its partner has although this database lost it; that is not released once more.
+    """
     if decision.decision not in ("allow", "allow_redacted"):
         return None
     if pair.content is None:  # the decision stands: so does its release, wherever it has got to
@@ -121,11 +136,11 @@ def _standing(
         lambda count: app.ids.after(
             "RL", pair.item.id, pair.item.version, pair.recipient.key, key, count
         ),
-        lambda name: rows[name].state if name in rows else None,
+        lambda name: rows[name].state if name in rows else _outside(read.get(name)),
     )
-    if not fresh:
+    if not fresh and name in rows:
         return rows[name]
-    return Release(
+    row = Release(
         id=name,
         decision_id=decision.id,
         child_id=proposal.facts.child.id,
@@ -143,6 +158,15 @@ def _standing(
         content=_content(pair, decision),
         permitted_at=now,
     )
+    if not fresh:
+        row.state, row.number, row.how = DELIVERED, read[name].number, "feed"
+        row.sent_at = row.delivered_at = now
+    return row
+
+
+def _outside(found: ReadOutside | None) -> str | None:
+    """Return the state of a release that a partner holds and this database has lost."""
+    return None if found is None else VOID if found.void else DELIVERED
 
 
 def _content(pair: Pair, decision: Decision) -> dict[str, Any]:

@@ -149,6 +149,12 @@ def _published(service: str) -> tuple[str, str]:
     return f"evt.{service}.>", f"dlq.{service}.>"
 
 
+def _dead_subjects(service: str) -> tuple[str, ...]:
+    """Return what a service needs to look at what it put aside, and to let go of it."""
+    stream = dead_stream(service)
+    return (f"$JS.API.STREAM.MSG.GET.{stream}", f"$JS.API.STREAM.MSG.DELETE.{stream}")
+
+
 def _feed_subjects(partner: str) -> tuple[str, ...]:
     """Return what the feeding service needs of one feed: to publish, to look, to erase."""
     stream = feed_stream(partner)
@@ -161,12 +167,6 @@ def _feed_subjects(partner: str) -> tuple[str, ...]:
 
 
 def _durable_exports(stream: str, durable: str, reader: str, *watchers: str) -> Iterator[str]:
-def _dead_subjects(service: str) -> tuple[str, ...]:
-    """Return what a service needs to look at what it put aside, and to let go of it."""
-    stream = dead_stream(service)
-    return (f"$JS.API.STREAM.MSG.GET.{stream}", f"$JS.API.STREAM.MSG.DELETE.{stream}")
-
-
     yield _export(f"$JS.API.CONSUMER.INFO.{stream}.{durable}", reader, *watchers)
     yield _export(f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}", reader, stream=True)
     yield _export(f"$JS.ACK.{stream}.{durable}.>", reader)

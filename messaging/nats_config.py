@@ -17,6 +17,9 @@ from pathlib import Path
 from messaging.topology import Durable, Topology, dead_stream, feed_stream
 
 CORE = "CORE"
+SYSTEM = "SYS"
+RELOADER = "reloader"
+"""The one user of the system account: it may ask for a reload, and nothing else (reloading.py)."""
 API_PREFIX = "JSC.API"
 """JetStream's API as accounts see it: under its own name, an account without JetStream answers."""
 PARTNER_KEY = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
@@ -105,12 +108,17 @@ def accounts(
     users: Mapping[str, Nkeys],
     provisioner: str,
     partners: Mapping[str, Nkeys],
+    reloader: str | None = None,
 ) -> str:
-    """Return the accounts block alone, for a server whose other settings are written by hand."""
+    """Return the accounts block alone, for a server whose other settings are written by hand.
+
+    With a `reloader` there is also a system account, over which it may ask for a reload.
+    """
     for key in partners:
         if not PARTNER_KEY.match(key):
             raise BadNameError("a partner's key is lower-case words with hyphens")
-    for nkey in chain([provisioner], *map(_all, (*users.values(), *partners.values()))):
+    single = [provisioner, *([reloader] if reloader else ())]
+    for nkey in chain(single, *map(_all, (*users.values(), *partners.values()))):
         if not _NKEY.match(nkey):
             raise BadNameError("not the public key of a user")
     lines = ["accounts {", *_core(topology, provisioner, sorted(partners))]
@@ -118,6 +126,10 @@ def accounts(
         lines += _service(topology, service, users[service], sorted(partners))
     for partner in sorted(partners):
         lines += _partner(partner, partners[partner])
+    if reloader:
+        may = ["$SYS.REQ.SERVER.PING", "$SYS.REQ.SERVER.*.RELOAD"]
+        lines += [*_account(SYSTEM, RELOADER, reloader, [], may), "}", f"system_account: {SYSTEM}"]
+        return "\n".join([*lines, ""])
     return "\n".join([*lines, "}", ""])
 
 

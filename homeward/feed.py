@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,6 +102,15 @@ class Creds:
         except (ValueError, AttributeError, TypeError) as error:
             raise FeedError(f"{folder} does not hold the files of {key}", MISUSED) from error
 
+    def tls(self) -> ssl.SSLContext | None:
+        """Return whose certificate the broker has to have; None where it speaks no TLS.
+
+        Raises OSError where the authority's certificate is not there.
+        """
+        if not str(self.context["url"]).startswith("tls:"):
+            return None
+        return ssl.create_default_context(cafile=self.context.get("ca"))
+
     @property
     def numbers(self) -> Path:
         """Return the file in which seen numbers are kept."""
@@ -185,6 +195,7 @@ async def _connect(creds: Creds) -> Any:
                 inbox_prefix=str(creds.context["inbox_prefix"]).encode(),
                 allow_reconnect=False,
                 error_cb=quiet,
+                tls=creds.tls(),
             )
     except (LookupError, ValueError) as error:
         raise FeedError(f"{creds.key}.json is not a context", MISUSED) from error

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import socket
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,9 +50,16 @@ class Home:
 
     @classmethod
     def at(cls, path: str | Path | None = None) -> "Home":
-        """Return the home in `path`, else in HOMEWARD_HOME, else in `.homeward` here."""
-        chosen = path or os.environ.get("HOMEWARD_HOME") or ".homeward"
-        return cls(Path(chosen).expanduser().resolve())
+        """Return the home in `path`, else in HOMEWARD_HOME, else in `.homeward` here.
+
+        Where `path` holds the keys of a Compose site, that site: to be used in the same way.
+        """
+        chosen = Path(path or os.environ.get("HOMEWARD_HOME") or ".homeward").expanduser().resolve()
+        if (chosen / "site.json").exists():
+            from homeward.compose import Site  # noqa: PLC0415 # it needs this module
+
+            return Site(chosen)
+        return cls(chosen)
 
     # Folders and files
 
@@ -150,6 +158,13 @@ class Home:
             folder.mkdir(exist_ok=True, mode=0o700)
         for folder in (self.generated, self.logs, self.nats_data, self.mail, self.path / "db"):
             folder.mkdir(exist_ok=True, mode=0o700)
+        self.make_keys(*SERVICES, "provisioner")
+        if not self.localities.exists():
+            self.localities.write_text(yaml.safe_dump(LOCALITIES, sort_keys=False))
+        return self
+
+    def make_keys(self, *users: str) -> None:
+        """Make the keys that are missing; `users` are those of the broker."""
         for private, public in (
             ("issuer", "issuer"),
             ("signing", "homeward"),
@@ -159,16 +174,13 @@ class Home:
                 keys.make_signing_pair(
                     self.keys_dir / f"{private}.jwk.json", self.keys_dir / f"{public}.jwks.json"
                 )
-        for user in (*SERVICES, "provisioner"):
+        for user in users:
             if not self.nkey(user).exists():
                 keys.make_nkey(self.nkey(user))
         if not (self.keys_dir / "ids.key").exists():
             keys.write_secret(self.keys_dir / "ids.key", secrets.token_bytes(32))
         if not self.opa_token.exists():
             keys.write_secret(self.opa_token, secrets.token_urlsafe(32))
-        if not self.localities.exists():
-            self.localities.write_text(yaml.safe_dump(LOCALITIES, sort_keys=False))
-        return self
 
     def _choose_databases(self) -> None:
         """Keep where the databases are; a home that silently began with others would be empty."""
@@ -224,6 +236,20 @@ class Home:
         """Return the address of the running broker."""
         return f"nats://127.0.0.1:{self.ports['nats']}"
 
+    @property
+    def partners_url(self) -> str:
+        """Return the address of the running broker as partners reach it."""
+        return self.nats_url
+
+    @property
+    def ca(self) -> Path | None:
+        """Certificate authority of what runs here; None where that speaks no TLS."""
+        return None
+
+    def verify(self) -> ssl.SSLContext | bool:
+        """Return what an HTTP client is to hold for ours, for its `verify`."""
+        return True if self.ca is None else ssl.create_default_context(cafile=str(self.ca))
+
     def reload_broker(self) -> None:
         """Let the running broker know all partners there are now, and make their streams.
 
@@ -236,6 +262,11 @@ class Home:
 
     # Who calls
 
+    @property
+    def issuer(self) -> str:
+        """Name in which this home signs tokens."""
+        return keys.ISSUER
+
     def token(
         self,
         role: str,
@@ -246,8 +277,10 @@ class Home:
         """Return a bearer token for a person or part in `role`, good for `ttl` seconds."""
         if not self.exists:
             raise HomeError(f"there is no home in {self.path}: make one with `homeward up`")
-        issuer = self.keys_dir / "issuer.jwk.json"
-        return keys.sign_token(issuer, sub=sub or role, roles=[role], audience=services, ttl_s=ttl)
+        key = self.keys_dir / "issuer.jwk.json"
+        return keys.sign_token(
+            key, sub=sub or role, roles=[role], audience=services, ttl_s=ttl, issuer=self.issuer
+        )
 
     def issue_edge_tokens(self, edges: Sequence[tuple[str, str]]) -> None:
         """Write a fresh token for each pair of services where the first may ask the second."""

@@ -54,13 +54,19 @@ def public_nkey(path: Path) -> str:
 
 
 def sign_token(
-    key: Path, *, sub: str, roles: Sequence[str], audience: Sequence[str], ttl_s: float
+    key: Path,
+    *,
+    sub: str,
+    roles: Sequence[str],
+    audience: Sequence[str],
+    ttl_s: float,
+    issuer: str = ISSUER,
 ) -> str:
     """Return a bearer token: who calls (`sub`), in which roles, which services may take it."""
-    issuer = OKPKey.import_key(json.loads(key.read_text()))
+    signing = OKPKey.import_key(json.loads(key.read_text()))
     now = int(time.time())
     claims = {
-        "iss": ISSUER,
+        "iss": issuer,
         "sub": sub,
         "aud": list(audience),
         "roles": list(roles),
@@ -68,5 +74,5 @@ def sign_token(
         "exp": now + int(ttl_s),
         "jti": secrets.token_hex(8),
     }
-    header = {"alg": ALGORITHM, "kid": issuer.kid, "typ": "JWT"}
-    return jwt.encode(header, claims, issuer, algorithms=[ALGORITHM])
+    header = {"alg": ALGORITHM, "kid": signing.kid, "typ": "JWT"}
+    return jwt.encode(header, claims, signing, algorithms=[ALGORITHM])

@@ -39,7 +39,10 @@ def export(
         raise _stop(AWAY, str(error)) from error
     try:
         with httpx.Client(
-            base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=60
+            base_url=url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=60,
+            verify=here.verify(),
         ) as sharing:
             end = _answer(sharing.post("/ledger/checkpoint")).json()
             count = _write(out, _entries(sharing, int(end["seq"])), end)

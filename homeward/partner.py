@@ -103,7 +103,9 @@ def add_all(home: Home, agencies: Sequence[Agency]) -> list[dict[str, Any]]:
     headers = {"Authorization": f"Bearer {token}"}
     try:
         home.reload_broker()
-        with httpx.Client(base_url=sharing, headers=headers, timeout=60) as client:
+        with httpx.Client(
+            base_url=sharing, headers=headers, timeout=60, verify=home.verify()
+        ) as client:
             return [_register(client, agency) for agency in agencies]
     except BaseException:
         for agency in fresh:
@@ -184,18 +186,23 @@ def _code(answer: httpx.Response) -> str:
 def write_context(home: Home, key: str, out: Path) -> list[Path]:
     """Write what we give a partner: where and how to connect, and our public signing keys.
 
-    `<key>.json` is a context of the stock `nats` command.
+    `<key>.json` is a context of the stock `nats` command; where the broker speaks TLS with an
+    authority of its own, that one's certificate comes too.
     """
     out.mkdir(parents=True, exist_ok=True)
     context = {
         "description": f"Feed of {key}",
-        "url": home.nats_url,
+        "url": home.partners_url,
         "nkey": str((out / f"{key}.nk").resolve()),
         "inbox_prefix": f"_INBOX_{key}",
         "jetstream_api_prefix": "JSC.API",
     }
     ours = json.loads((home.keys_dir / "homeward.jwks.json").read_text())
     files = [out / f"{key}.json", out / "homeward.jwks.json"]
+    if home.ca is not None:
+        files.append(out / "homeward.ca.crt")
+        files[2].write_bytes(home.ca.read_bytes())
+        context["ca"] = str(files[2].resolve())
     files[0].write_text(json.dumps(context, indent=2) + "\n")
     files[1].write_text(json.dumps({"issuer": ISSUER, **ours}, indent=2) + "\n")
     return files
@@ -221,7 +228,9 @@ def listed(home: Home) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     after: dict[str, str] = {}
     try:
-        with httpx.Client(base_url=home.url("sharing"), headers=headers, timeout=30) as client:
+        with httpx.Client(
+            base_url=home.url("sharing"), headers=headers, timeout=30, verify=home.verify()
+        ) as client:
             while True:
                 answer = client.get("/partners", params={"limit": 200, **after})
                 answer.raise_for_status()
@@ -287,7 +296,7 @@ def add_command(
         raise _stop(PartnerError(f"{error.filename}: {error.strerror}")) from error
     except ValueError as error:
         raise _stop(PartnerError(f"{public} holds no public keys")) from error
-    typer.echo(f"{key} is registered. It needs: {files[0]} and {files[1]}")
+    typer.echo(f"{key} is registered. It needs: {' and '.join(map(str, files))}")
 
 
 @app.command("ls")

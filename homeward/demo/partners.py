@@ -54,6 +54,7 @@ async def _look(creds: feed.Creds) -> list[dict[str, Any]]:
         str(creds.context["url"]),
         nkeys_seed=str(creds.folder / f"{creds.key}.nk"),
         inbox_prefix=str(creds.context["inbox_prefix"]).encode(),
+        tls=creds.tls(),
     )
     try:
         for place in numbers.unacknowledged:

@@ -52,7 +52,7 @@ class World:
         self.ids: dict[str, Ids] = {}
         self._urls = {name: home.url(name) for name in SERVICES}
         self._tokens = {who: home.token(role, sub) for who, (role, sub) in PEOPLE.items()}
-        self._http = httpx.AsyncClient(timeout=20.0, trust_env=False)
+        self._http = httpx.AsyncClient(timeout=20.0, trust_env=False, verify=home.verify())
 
     async def close(self) -> None:
         """Close all connections."""

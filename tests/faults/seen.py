@@ -147,6 +147,8 @@ class Seen:
     """Event ids (or subjects) that the driver itself broke: only these may be dead letters."""
     expected: frozenset[tuple[str, str]] = frozenset()
     """(item id, recipient) that must have a final decision at the end."""
+    never: frozenset[tuple[str, str]] = frozenset()
+    """(item id, recipient) that no facts of this run allow: the child said no, no gate is open."""
     pending: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """`homeward_pending` by service and kind, last seen."""
     harm_judged: frozenset[str] = frozenset()

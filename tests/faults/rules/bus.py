@@ -1,6 +1,7 @@
 """Nothing that can hurt a child lies on the bus or in the ledger: events are ids, codes, times."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 
@@ -48,4 +49,20 @@ def no_marked_word(seen: Seen) -> Iterator[Violation]:
         yield Violation.of("ledger.clear")
 
 
-RULES = (thin, no_marked_word)
+def told_once(seen: Seen) -> Iterator[Violation]:
+    """One fact is one event: the same told under another id is a second effect of one cause."""
+    ids: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for told in seen.told:
+        if told.subject in _known():
+            try:
+                body = dict(json.loads(told.raw))
+            except (ValueError, TypeError):
+                continue
+            fact = {n: v for n, v in body.items() if n not in {"id", "version"}}
+            ids[told.subject, json.dumps(fact, sort_keys=True)].add(str(body.get("id")))
+    for (subject, _), several in ids.items():
+        if len(several - seen.poison) > 1:
+            yield Violation.of("fact.told_twice", subject, *sorted(several))
+
+
+RULES = (thin, no_marked_word, told_once)

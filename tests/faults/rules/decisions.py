@@ -8,6 +8,7 @@ from faults.rules.violation import Violation
 from faults.seen import Row, Seen
 
 NO_DECISION = "NO_DECISION"
+ALLOWS = {"allow", "allow_redacted"}
 
 
 def pair_of(row: Row) -> tuple[str, str]:
@@ -82,4 +83,16 @@ def all_final(seen: Seen) -> Iterator[Violation]:
             yield Violation.of("pair.undecided", *pair)
 
 
-RULES = (once_for_the_same_facts, on_record, all_final)
+def never_allowed(seen: Seen) -> Iterator[Violation]:
+    """What the facts forbid is not allowed, whatever the engine answered, and is not released."""
+    for row in seen.decisions:
+        if pair_of(row) in seen.never and row["decision"] in ALLOWS:
+            yield Violation.of("decision.forbidden", *pair_of(row), row["id"])
+        if row["decision"] in ALLOWS and not row["rule_ids"]:
+            yield Violation.of("decision.no_rule", row["id"])
+    for row in seen.releases:
+        if pair_of(row) in seen.never:
+            yield Violation.of("release.forbidden", *pair_of(row), row["id"])
+
+
+RULES = (once_for_the_same_facts, on_record, all_final, never_allowed)

@@ -4,14 +4,13 @@ import io
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from faults.rules.decisions import pair_of
+from faults.rules.decisions import ALLOWS, pair_of
 from faults.rules.violation import Violation
 from faults.seen import Row, Seen
 
 from contracts import feed
 from homeward import ledger_check
 
-ALLOWS = {"allow", "allow_redacted"}
 GONE = {"cancelled", "superseded", "erased", "void"}
 """The recipient has it not and never will: the same may be released once more."""
 

@@ -4,7 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from homeward import probe, processes
+from homeward import probe, processes, seeing
 from homeward.home import SERVICES, Home
 
 
@@ -36,6 +36,9 @@ def read(home: Home) -> dict[str, Any]:
         "opa": {"kind": opa.get("kind"), "version": opa.get("version"), **opa},
         "clock": state.get("clock", "real"),
         "restarts": {name: part["restarts"] for name, part in parts.items()},
+        **seeing.summary(
+            seeing.scrape({name: one["pid"] and one["url"] for name, one in services.items()})
+        ),
     }
 
 
@@ -57,7 +60,7 @@ def table(found: dict[str, Any]) -> str:
     ]
     if found["clock"] == "test":
         lines.append("  the test clock is on: time can be set by hand")
-    return "\n".join([f"home {found['home']}", *lines])
+    return "\n".join([f"home {found['home']}", *lines, "", *seeing.lines(found)])
 
 
 def show(home: Home, *, as_json: bool) -> int:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from homeward import broker, engines, parts, probe, processes
+from homeward import broker, engines, parts, probe, processes, seeing
 from homeward.home import SERVICES, Home, HomeError, choose_ports
 from homeward.keys import EDGE_TTL_S
 from messaging import topology
@@ -108,6 +108,8 @@ class Supervisor:
             self.say(red("HOMEWARD_CLOCK=test: time can be set by hand. Never with real children."))
         home.issue_edge_tokens(topology.load().http_edges())
         broker.write_config(home, ports)
+        scraped = seeing.scrape_config(seeing.urls_of(ports))
+        (home.generated / "prometheus.yaml").write_text(scraped)
         began = time.monotonic()
         self._keep(parts.broker(home, ports))
         engine, *_ = await asyncio.gather(

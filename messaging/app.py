@@ -21,6 +21,7 @@ from messaging.doorway import Doorway
 from messaging.edge import Edge
 from messaging.gauges import Look
 from messaging.ids import Ids
+from messaging.looks import SHARED
 from messaging.metrics import Metrics
 from messaging.relay import prune, relay, send_waiting
 from messaging.settings import Settings
@@ -108,7 +109,7 @@ def service(
         clock=TestClock() if config.clock == "test" else Clock(),
         ids=Ids.of(config.id_key),
         topology=topology,
-        metrics=Metrics([routes.OUTBOX, *looks]),
+        metrics=Metrics([*SHARED, *looks]),
         subscriptions=(events or Subscriptions()).fit(name, topology),
         edges={target: Edge(config, target) for target in topology.targets_of(name)},
         pending=pending or {},

@@ -6,6 +6,7 @@ again while it still runs: a database that hangs would otherwise collect a query
 
 import asyncio
 import math
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,6 +21,8 @@ T = TypeVar("T")
 
 WITHIN_S = 2.0
 """Prometheus waits 10 s for an answer; all looks run side by side within this."""
+FRESH_S = 1.0
+"""What was found so lately is told again: who looks more often is not looking at these."""
 COUNTED_MAX = 10_000
 """Counts stop here: beyond it nobody's decision depends on the number, and counting would cost."""
 
@@ -54,15 +57,18 @@ class Gauges(Collector):
     def __init__(self, looks: Iterable[Look]) -> None:
         self._looks = tuple(looks)
         self._found: dict[str, dict[Labels, float]] = {}
-        self._running: dict[int, asyncio.Task[Mapping[str, Values]]] = {}
-        self._unknown = 0
+        self._running: dict[int, tuple[float, asyncio.Future[Mapping[str, Values]]]] = {}
+        self._unknown: set[int] = set()
+        self._taken_at = -math.inf
 
     async def take(self, app: "App") -> None:
         """Look everywhere; returns in time whatever happens."""
-        known = await asyncio.gather(*(self._one(app, at) for at in range(len(self._looks))))
-        self._unknown = known.count(False)
+        if time.monotonic() < self._taken_at + FRESH_S:
+            return
+        await asyncio.gather(*(self._one(app, at) for at in range(len(self._looks))))
+        self._taken_at = time.monotonic()
 
-    async def _one(self, app: "App", at: int) -> bool:
+    async def _one(self, app: "App", at: int) -> None:
         look = self._looks[at]
         try:
             found = await self._reading(app, at)
@@ -71,18 +77,20 @@ class Gauges(Collector):
                 before = self._found.get(family.name, {})
                 everything = {*_always(family), *before}
                 self._found[family.name] = dict.fromkeys(everything, math.nan)
-            return False
+            self._unknown.add(at)
+            return
         for family in look.families:
             zeros = dict.fromkeys(_always(family), 0.0)
             self._found[family.name] = {**zeros, **found.get(family.name, {})}
-        return True
+        self._unknown.discard(at)
 
     async def _reading(self, app: "App", at: int) -> Mapping[str, Values]:
-        before = self._running.get(at)
-        if before is not None and not before.done():
-            raise TimeoutError
-        task = self._running[at] = asyncio.ensure_future(self._looks[at].read(app))
-        return await in_time(task, WITHIN_S)
+        """Look, or wait for the look that another scrape has begun."""
+        began, task = self._running.get(at, (0.0, None))
+        if task is None or task.done():
+            began, task = time.monotonic(), asyncio.ensure_future(self._looks[at].read(app))
+            self._running[at] = began, task
+        return await in_time(task, began + WITHIN_S - time.monotonic())
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Give what was found last."""
@@ -95,7 +103,7 @@ class Gauges(Collector):
         yield GaugeMetricFamily(
             "homeward_looks_failed",
             "Questions behind these gauges that had no answer just now; their gauges read NaN",
-            value=self._unknown,
+            value=len(self._unknown),
         )
 
 

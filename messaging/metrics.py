@@ -86,12 +86,6 @@ class Metrics:
             ["kind"],
             registry=self.registry,
         )
-        self.dependency = Gauge(
-            "homeward_dependency_up",
-            "1 where a round trip to what the service needs worked just now, else 0",
-            ["name"],
-            registry=self.registry,
-        )
         self.clock = Gauge(
             "homeward_clock_seconds",
             "The service's own time as seconds since 1970; another machine's time is not far off",

@@ -3,8 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Coroutine, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
@@ -18,7 +17,7 @@ from messaging import comparing_routes, dead_letter_routes, telling
 from messaging.background import TimerFailedError
 from messaging.caller import Caller, allow
 from messaging.doorway import OPEN
-from messaging.gauges import Family, Look, Values, in_time
+from messaging.gauges import in_time
 from messaging.problem import Problem
 from messaging.schema import inbox, outbox
 from messaging.settings import Settings
@@ -48,20 +47,20 @@ async def health() -> dict[str, bool]:
 async def ready(request: Request) -> dict[str, bool]:
     """Tell that real round trips to everything needed work; 503 names what does not."""
     app: App = request.app.state.homeward
-    away = [name for name, passes in (await _dependencies(app)).items() if not passes]
+    away = [name for name, passes in (await dependencies(app)).items() if not passes]
     if away:
         raise Problem(503, "service.not_ready", fields=[(name, "away") for name in away])
     return {"ready": True}
 
 
-async def _dependencies(app: "App") -> dict[str, bool]:
-    """Return for each thing that the service needs whether a round trip to it works."""
+async def dependencies(app: "App", within_s: float = _CHECK_S) -> dict[str, bool]:
+    """Return for each thing that the service needs whether a round trip to it works in time."""
     checks: dict[str, Coroutine[Any, Any, Any]] = {
         "database": _reads(app),
         "broker": app.bus.ready(),
     }
     checks |= {check.__name__: _of(check(app)) for check in app.ready}
-    results = await asyncio.gather(*(_passes(check) for check in checks.values()))
+    results = await asyncio.gather(*(_passes(check, within_s) for check in checks.values()))
     return dict(zip(checks, results, strict=True))
 
 
@@ -71,9 +70,9 @@ async def _reads(app: "App") -> None:
         await session.execute(select(inbox.c.event_id).limit(1))
 
 
-async def _passes(check: Coroutine[Any, Any, Any]) -> bool:
+async def _passes(check: Coroutine[Any, Any, Any], within_s: float) -> bool:
     try:
-        await in_time(check, _CHECK_S)
+        await in_time(check, within_s)
     except Exception:
         return False
     return True
@@ -87,9 +86,7 @@ async def _of(work: Awaitable[Any]) -> Any:
 async def metrics(request: Request) -> Response:
     """Give counters, and what was looked up just now, in Prometheus' format."""
     app: App = request.app.state.homeward
-    up, *_ = await asyncio.gather(_dependencies(app), _pending(app), app.metrics.gauges.take(app))
-    for name, works in up.items():
-        app.metrics.dependency.labels(name).set(works)
+    await asyncio.gather(_pending(app), app.metrics.gauges.take(app))
     app.metrics.clock.set(app.clock.now().timestamp())
     return Response(generate_latest(app.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
@@ -122,27 +119,6 @@ async def _known(count: Awaitable[float], within_s: float) -> float:
         return float(await in_time(_of(count), within_s))
     except Exception:
         return math.nan
-
-
-async def _oldest_unsent(app: "App") -> Mapping[str, Values]:
-    """Look how long the first of what waits has waited; by real time, as the broker's ages are."""
-    first = select(outbox.c.written_at).where(outbox.c.sent_at.is_(None))
-    async with app.db.reading() as session:
-        written_at = await session.scalar(first.order_by(outbox.c.seq).limit(1))
-    age_s = (datetime.now(UTC) - written_at).total_seconds() if written_at else 0.0
-    return {"homeward_outbox_oldest_seconds": {(): max(0.0, age_s)}}
-
-
-OUTBOX = Look(
-    [
-        Family(
-            "homeward_outbox_oldest_seconds",
-            "Age of the first fact that the broker has not stored yet; 0 where none waits",
-        )
-    ],
-    _oldest_unsent,
-)
-"""What every service looks up beside its own."""
 
 
 class ClockSetting(BaseModel):

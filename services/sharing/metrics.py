@@ -13,6 +13,7 @@ from messaging.app import App
 from messaging.gauges import COUNTED_MAX, Family, Labels, Look, Values
 from services.sharing.domain.releasing import TELL, WAITING
 from services.sharing.ledger_tables import CHECKPOINTS, ENTRIES, HEAD
+from services.sharing.quarantine import in_quarantine
 from services.sharing.tables import (
     CLAIMED,
     QUEUED,
@@ -148,6 +149,10 @@ async def _tasks(app: App) -> Mapping[str, Values]:
     }
 
 
+async def _quarantine(app: App) -> Mapping[str, Values]:
+    return {"homeward_quarantine": {(): float(await in_quarantine(app))}}
+
+
 _KIND_OWNER = [(kind, owner) for kind in KINDS[:2] for owner in OWNERS[:2]]
 _STATE = [(state,) for state in UNDER_WAY]
 
@@ -237,5 +242,14 @@ LOOKS = (
             ),
         ],
         _tasks,
+    ),
+    Look(
+        [
+            Family(
+                "homeward_quarantine",
+                "1 while a restored system is in quarantine and nothing leaves, else 0",
+            )
+        ],
+        _quarantine,
     ),
 )

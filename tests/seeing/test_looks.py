@@ -170,6 +170,7 @@ async def test_entries_that_no_checkpoint_covers_are_seen_with_their_age(a_datab
 
 async def test_a_look_that_hangs_or_fails_reads_nan_alone_and_holds_nobody_up(monkeypatch):
     monkeypatch.setattr(gauges, "WITHIN_S", 0.05)
+    monkeypatch.setattr(gauges, "FRESH_S", 0.0)
     begun, over = [], asyncio.Event()
 
     async def hangs(_app):
@@ -205,6 +206,21 @@ async def test_a_look_that_hangs_or_fails_reads_nan_alone_and_holds_nobody_up(mo
     assert (values["works"], values["homeward_looks_failed"]) == ("3.0", "2.0")
     assert begun == [1]
     assert "Wren" not in text
+
+
+async def test_two_scrapes_at_once_share_one_look():
+    begun = []
+
+    async def looks(_app):
+        begun.append(1)
+        await asyncio.sleep(0.01)
+        return {"a": {(): 3.0}}
+
+    both = Gauges([Look([Family("a", "")], looks)])
+    await asyncio.gather(both.take(None), both.take(None))
+
+    assert begun == [1]
+    assert [s.value for f in both.collect() for s in f.samples] == [3.0, 0.0]
 
 
 async def add(app, *rows) -> None:

@@ -17,6 +17,9 @@ SUB_COMMANDS = {
     "ledger": "Export the decision ledger and verify an export",
     "partner": "Add partner agencies and show them",
     "feed": "Read a partner's feed with that partner's own keys",
+    "quarantine": "Bring a restored system back to work, step by step",
+    "dlq": "Look at what services have put aside, and hand it to them again",
+    "site": "Make the secrets of a site that runs under Docker Compose",
 }
 """Command groups in modules of their own, loaded when one is called."""
 
@@ -119,6 +122,43 @@ def demo(
     ] = None,
     keep: Annotated[bool, typer.Option(help="Leave it running afterwards")] = False,
     json: Annotated[Path | None, typer.Option("--json", help="Write the results here")] = None,
+    site: Annotated[
+        Path | None, typer.Option("--site", help="Play against the new Compose site of this folder")
+    ] = None,
 ) -> None:
     """Play worked cases through the public APIs and show who was told what, and why."""
-    _run("demo.play:demo", cases or [], folder=home, keep=keep, json_file=json)
+    _run("demo.play:demo", cases or [], folder=home, keep=keep, json_file=json, site=site)
+
+
+@commands.command()
+def reconcile(
+    home: HomeOption = None,
+    json: Annotated[bool, typer.Option("--json", help="For programs")] = False,
+    repair: Annotated[
+        bool, typer.Option(help="Have what is missing told again, and wait for it")
+    ] = False,
+    within: Annotated[float, typer.Option(help="Seconds to wait for what is on its way")] = 60,
+) -> None:
+    """Compare what services told each other, and the feeds, with what each holds.
+
+    Exit 0 where nothing is missing or double, 1 where something is (after a repair: still is).
+    """
+    _run("reconcile:reconcile", Home.at(home), as_json=json, repair=repair, within_s=within)
+
+
+@commands.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder")],
+    home: HomeOption = None,
+) -> None:
+    """Copy a home, running or not: databases, keys, partners, localities, policies."""
+    _run("backup:backup", Home.at(home), folder)
+
+
+@commands.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="A backup")],
+    home: HomeOption = None,
+) -> None:
+    """Make a new home from a backup; nothing leaves it until two people have ended a quarantine."""
+    _run("backup:restore", Home.at(home), folder)

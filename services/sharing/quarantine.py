@@ -6,7 +6,7 @@ releases on facts that people have since taken back.
 
 from datetime import datetime
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from messaging.app import App
@@ -14,6 +14,7 @@ from messaging.database import Database, wake
 from messaging.telemetry import get_logger
 from services.sharing.ledger_tables import HEAD
 from services.sharing.quarantine_tables import Quarantine
+from services.sharing.tables import AgreementLine
 
 log = get_logger()
 
@@ -48,7 +49,9 @@ async def begin(
     seq = int((await session.execute(head)).scalar_one())
     if await lasts(session):
         return False
-    session.add(Quarantine(cause=cause, began_at=now, taken_at=taken_at, head_seq=seq))
+    line = int(await session.scalar(select(func.max(AgreementLine.seq))) or 0)
+    values = {"taken_at": taken_at, "head_seq": seq, "line_seq": line}
+    session.add(Quarantine(cause=cause, began_at=now, **values))
     await session.flush()
     log.error("quarantine.began", reason=cause)
     wake(session, "delivery")

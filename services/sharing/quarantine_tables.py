@@ -25,6 +25,8 @@ class Quarantine(Base):
     """When the backup was taken; what people did after that has to be entered again."""
     head_seq: Mapped[int] = mapped_column(Seq)
     """The ledger's last entry when it began."""
+    line_seq: Mapped[int] = mapped_column(Seq, default=0)
+    """The last line of agreement then; a withdrawal that is entered again comes after it."""
     agreed_seq: Mapped[int] = mapped_column(Seq, default=0)
     """Last entry up to which a checkpoint from outside says the same as this ledger."""
     forked: Mapped[bool] = mapped_column(default=False)

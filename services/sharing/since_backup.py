@@ -71,7 +71,7 @@ async def _whose(session: AsyncSession, found: Quarantine, one: Withdrawn) -> No
     again = select(func.count()).where(
         AgreementLine.child_id == one.child_id,
         AgreementLine.status == "withdrawn",
-        AgreementLine.recorded_at >= found.began_at,
+        AgreementLine.seq > found.line_seq,
     )
     one.entered = bool(await session.scalar(again))
 

@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("began_at", Instant(), nullable=False),
         sa.Column("taken_at", Instant(), nullable=True),
         sa.Column("head_seq", seq, nullable=False),
+        sa.Column("line_seq", seq, nullable=False),
         sa.Column("agreed_seq", seq, nullable=False),
         sa.Column("forked", sa.Boolean(), nullable=False),
         sa.Column("outside", sa.JSON(), nullable=True),

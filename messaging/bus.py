@@ -27,6 +27,8 @@ _TIMEOUT_S = 5.0
 _ROUND_TRIP_S = 2.0
 _WATCH_S = 2.0
 _RETRY_S = 0.5
+_CONNECT_S = 10.0
+"""A handshake that failed half-way once left the library waiting for ever."""
 _GIVE_UP_S = 5.0
 """So long without a connection, and a new one is made rather than waited for."""
 
@@ -128,7 +130,8 @@ class Bus:
         tries = 0
         while self._client is None:
             try:
-                self._client = await self._broker.connect()
+                async with asyncio.timeout(_CONNECT_S):
+                    self._client = await self._broker.connect()
             except Exception as error:
                 tries += 1
                 if tries & (tries - 1) == 0:  # 1, 2, 4, 8, … or the log would drown

@@ -1,5 +1,6 @@
 """The brokers of a cluster, with the configuration that is deployed: one may be lost."""
 
+import asyncio
 import os
 import subprocess
 import time
@@ -92,7 +93,7 @@ class Cluster(Broker):
             except Exception:
                 if time.monotonic() > until:
                     raise
-                time.sleep(0.2)
+                await asyncio.sleep(0.2)
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ async def test_with_one_of_three_brokers_lost_facts_are_still_stored(cluster):
             second = await js.publish("evt.referral.child_changed.v1", b"2", stream="EVT_REFERRAL")
             break
         except Exception:
-            time.sleep(0.25)
+            await asyncio.sleep(0.25)
     await client.close()
 
     assert first.seq == 1

@@ -117,6 +117,7 @@ async def _drain(outlet: Outlet, partner: str) -> None:
         if partner not in outlet.looked:
             await outlet.catch_up(partner)
             outlet.looked.add(partner)
+        await outlet.meet(partner)
         while in_vain < TRIES:
             if await in_quarantine(outlet.app):
                 for release in await _numbered(outlet.app, partner, Release.state == WITHDRAWN):

@@ -61,11 +61,30 @@ class Position:
     """Name of the server that hands out messages; None where there is one server alone."""
 
 
+@dataclass(frozen=True)
+class Contents:
+    """What the broker believes that a feed holds; a message that it cannot read is still in it."""
+
+    first: int
+    last: int
+    gone: frozenset[int]
+    """Acknowledged or erased ones between these two."""
+
+    def holds(self, seq: int) -> bool:
+        """Tell whether the broker counts the message at `seq` as there."""
+        return self.first <= seq <= self.last and seq not in self.gone
+
+
 class Feeds:
     """All feeds, through the one connection that may write to them."""
 
     def __init__(self, jetstream: Callable[[], JetStreamContext]) -> None:
         self._jetstream = jetstream
+
+    def server(self) -> str:
+        """Return which run of the broker we talk to: started again, it has another id."""
+        client = self._jetstream()._nc
+        return str(client._server_info["server_id"])  # the library has no public way to it
 
     async def put(
         self, partner: str, subject: str, body: bytes, *, msg_id: str, after: int | None
@@ -99,6 +118,19 @@ class Feeds:
         async with _reached():
             info = await self._jetstream().stream_info(feed_stream(partner))
         return info.state.last_seq, info.cluster.leader if info.cluster else None
+
+    async def contents(self, partner: str) -> Contents:
+        """Return what the broker counts as there."""
+        js, stream = self._jetstream(), feed_stream(partner)
+        asked = json.dumps({"deleted_details": True}).encode()
+        async with _reached():
+            # the library's `stream_info` cannot ask for these details
+            answer = await js._api_request(
+                f"{js._prefix}.STREAM.INFO.{stream}", asked, timeout=TIMEOUT_S
+            )
+        state = answer["state"]
+        gone = frozenset(state.get("deleted") or ())
+        return Contents(state["first_seq"], state["last_seq"], gone)
 
     async def message(self, partner: str, seq: int) -> Message | None:
         """Return the message at `seq`, or None where there is none (any more)."""

@@ -55,6 +55,7 @@ class Outlet:
     """Partners whose feeds this process has compared with what the database knows of them."""
     unsealable: set[str] = field(default_factory=set)
     """Releases that cannot be sealed: said once, left where they are, counted as waiting."""
+    _met: dict[str, str] = field(default_factory=dict)
     _delivering: dict[str, asyncio.Lock] = field(default_factory=dict)
     _taking_back: dict[str, asyncio.Lock] = field(default_factory=dict)
 
@@ -76,6 +77,30 @@ class Outlet:
         if self.signer is None:
             return None
         return await for_leaving(self.app.db, self.signer, self.app.clock.now(), within)
+
+    async def meet(self, partner: str) -> str:
+        """Note how far the feed went when this run of the broker was first met; return its id.
+
+        A broker writes down up to a tenth of a second late what it handed out. Killed in between,
+        it takes for unread what a partner holds: of what was there before, nothing is certain.
+        Raises AwayError.
+        """
+        server = self.feeds.server()
+        if self._met.get(partner) != server:
+            end, _ = await self.feeds.end(partner)
+            other = Partner.server.is_distinct_from(server)
+            noted = update(Partner).where(Partner.key == partner, other)
+            async with self.app.db.writing() as session:
+                await session.execute(noted.values(server=server, doubtful_up_to=end))
+            self._met[partner] = server
+        return server
+
+    async def certain(self, partner: str, seq: int, server: str) -> bool:
+        """Tell whether this run of the broker, and it alone, could hand out what lies at `seq`."""
+        async with self.app.db.reading() as session:
+            row = await session.get(Partner, partner)
+        known = row is not None and row.server == server and seq > row.doubtful_up_to
+        return known and self.feeds.server() == server
 
     async def known_end(self, partner: str) -> int:
         """Return the last sequence of the stream up to which every message is accounted for."""

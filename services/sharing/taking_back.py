@@ -177,6 +177,7 @@ async def _erase(outlet: Outlet, release: Release) -> str:
     Looking first and deleting then would miss a partner that reads in between.
     """
     partner, seq = str(release.partner_key), int(release.stream_seq or 0)
+    server = await outlet.meet(partner)
     there = await outlet.feeds.message(partner, seq)
     if there is None or there.msg_id != release.id:
         return await _end(outlet, release, SENT)  # acknowledged, or lost with its stream
@@ -186,7 +187,7 @@ async def _erase(outlet: Outlet, release: Release) -> str:
     await outlet.pause("unread", release.id)
     if not await outlet.feeds.erase(partner, seq):
         return await _end(outlet, release, SENT)  # acknowledged a moment ago
-    unread = await _was_unread(outlet, partner, there)
+    unread = await _was_unread(outlet, partner, there, server)
     await _put_void_after(outlet, release)
     return await _end(outlet, release, ERASED if unread else SENT)
 
@@ -209,15 +210,17 @@ async def _put_void_after(outlet: Outlet, release: Release) -> None:
     raise AwayError("broker", "busy")
 
 
-async def _was_unread(outlet: Outlet, partner: str, erased: Message) -> bool:
+async def _was_unread(outlet: Outlet, partner: str, erased: Message, server: str) -> bool:
     """Tell whether nobody can have read `erased`, as things stand after its deletion.
 
     A durable that is younger than the message has forgotten what it handed out. On a cluster the
     server that hands out may delete a little later than the one that answered us, unless they are
-    the same.
+    the same. A single server must not have been started again since the message was put there.
     """
     position = await outlet.feeds.position(partner)
     _, leader = await outlet.feeds.end(partner)
+    if position.leader is None and not await outlet.certain(partner, erased.seq, server):
+        return False
     return (
         position.delivered < erased.seq
         and position.leader in {None, leader}

@@ -22,6 +22,8 @@ from homeward.home import SERVICES, Home
 
 READY_WITHIN_S = 240
 """Much: a round may run beside a build on a small machine, and parts are killed while starting."""
+COMPARE_EVERY_S = 5.0
+"""How soon a service finds by itself what it was told and has not got."""
 SUPERVISE = (
     "import sys; from homeward import supervisor;"
     "supervisor.LONGEST_DELAY_S = 1.0;"  # else eight kills of a part idle it for half a minute
@@ -80,7 +82,10 @@ class BrokenHome:
 
     def start(self) -> None:
         """Start everything and wait until it is ready."""
-        variables = environment() | {"HOMEWARD_CLOCK": "test"}
+        variables = environment() | {
+            "HOMEWARD_CLOCK": "test",
+            "HOMEWARD_COMPARE_EVERY_S": f"{COMPARE_EVERY_S:g}",
+        }
         if self.postgres is not None:
             url = self.postgres.server.url + "/hw_{service}"
             variables["HOMEWARD_DATABASES"] = os.environ["HOMEWARD_DATABASES"] = url

@@ -5,6 +5,7 @@ import asyncio
 import json
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -24,7 +25,7 @@ from faults.faults import Breaker
 from faults.homes import BrokenHome, broken_home
 from faults.oracle import violations
 from faults.reading import Reader, join
-from faults.watching import drain, look, rest
+from faults.watching import drain, lasting_rest, look
 from support.postgres import NoPostgresError
 
 Fault = Callable[[Breaker], Awaitable[None]]
@@ -172,15 +173,17 @@ async def _break(breaker: Breaker, plan: Plan, loading: "asyncio.Task[None]") ->
 
 
 def _draw(breaker: Breaker) -> Fault:
-    """Return a fault: kills above all; of services fewer, because they take seconds to start."""
+    """Return a fault: kills above all; of each service fewer, because they take seconds to start.
+
+    Postgres is one for all: killed as often as the broker it would leave nothing to break.
+    """
     dice = breaker.dice
-    broker_and_engine = [p for p in breaker.programs if p not in SERVICES]
     kind = dice.choices(("kill", "stop", "other"), (75, 12, 13))[0]
     if kind == "other":
-        others = (faults.database_locked, faults.connections_cut, faults.clock_off)
-        return dice.choice(others)
-    few = dice.random() < 0.5
-    program = dice.choice(broker_and_engine if few else SERVICES)
+        return dice.choice((faults.database_locked, faults.connections_cut, faults.clock_off))
+    weights = {"nats": 2.5, "opa": 2.5} | dict.fromkeys(SERVICES, 1.0)
+    programs = breaker.programs
+    (program,) = dice.choices(programs, [weights.get(program, 0.7) for program in programs])
     return faults.kill(program) if kind == "kill" else faults.stop(program)
 
 
@@ -200,7 +203,7 @@ async def _heal(breaker: Breaker, outside: Outside) -> None:
 async def _come_to_rest(breaker: Breaker, outside: Outside) -> dict[str, dict[str, float]]:
     """Wait for rest; return what is pending all the same, by service and kind."""
     left: dict[str, dict[str, float]] = {}
-    for name, count in (await rest(outside)).items():
+    for name, count in (await lasting_rest(outside)).items():
         service, _, kind = name.partition(" ")
         left.setdefault(service, {})[kind] = count
     return left
@@ -216,6 +219,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--report", type=Path, help="page to write")
     parser.add_argument("--log", type=Path, help="results so far, a JSON line a round; continued")
     chosen = parser.parse_args(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)  # nothing is left running behind us
     plan = SHORT if chosen.short else LONG
     seed = chosen.seed if chosen.seed is not None else int(time.time()) % 1_000_000
     results = report.read(chosen.log) if chosen.log else []

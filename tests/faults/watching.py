@@ -11,6 +11,7 @@ from typing import Any
 import nats
 from faults.cases import FAMILY, GIVEN, WORD, Load
 from faults.driving import Outside
+from faults.homes import COMPARE_EVERY_S
 from faults.reading import PARTNERS, Reader
 from faults.seen import Answered, Referral, Seen, Told, Withdrawal
 from nats.errors import Error as NatsError
@@ -32,6 +33,17 @@ async def rest(outside: Outside, within_s: float = REST_WITHIN_S) -> dict[str, f
         still = 0 if pending else still + 1
         await asyncio.sleep(0.25)
     return pending
+
+
+async def lasting_rest(outside: Outside) -> dict[str, float]:
+    """Wait for rest, then until each service has compared once more, and for rest again.
+
+    What the broker lost is pending nowhere until its consumer finds that it lacks it.
+    """
+    if pending := await rest(outside):
+        return pending
+    await asyncio.sleep(3 * COMPARE_EVERY_S)
+    return await rest(outside)
 
 
 async def drain(readers: list[Reader], within_s: float = 60) -> frozenset[str]:

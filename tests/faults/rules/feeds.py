@@ -121,10 +121,15 @@ def no_gap(seen: Seen) -> Iterator[Violation]:
 
 
 def nothing_lost(seen: Seen) -> Iterator[Violation]:
-    """What is said to be on a feed was read there."""
+    """What is said to be on a feed was read there.
+
+    But for what a withdrawal named as left because it may have been read: that was erased.
+    """
     read = {(r.partner, _what(r)) for r in seen.reads if r.event.get("type") == feed.RELEASE}
+    named = {release_id for one in seen.withdrawals for release_id in one.left}
     for row in seen.releases:
-        if row["partner"] in seen.drained and row["state"] in {"sent", "delivered"}:
+        on_feed = row["state"] in {"sent", "delivered"} and row["id"] not in named
+        if row["partner"] in seen.drained and on_feed:
             by_feed = row["how"] in {None, "feed"} and row["number"] is not None
             if by_feed and (row["partner"], row["id"]) not in read:
                 yield Violation.of("release.lost", row["partner"], row["id"])

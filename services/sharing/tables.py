@@ -178,7 +178,7 @@ class Partner(Base):
     """Last sequence of its feed's stream that we know."""
     server: Mapped[str | None]
     """The run of the broker that we last met; one that was started again is another."""
-    doubtful_up_to: Mapped[int] = mapped_column(Key, default=0)
+    doubtful_up_to: Mapped[int] = mapped_column(Key, default=0, server_default="0")
     """Up to here the feed was filled before that run: what of it was handed out is not certain."""
     added_at: Mapped[datetime] = mapped_column(Instant)
 

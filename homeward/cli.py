@@ -1,5 +1,6 @@
 """The command `homeward`: one small function per command, each loading only what it needs."""
 
+import logging
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -41,6 +42,7 @@ HomeOption = Annotated[
 
 def app() -> None:
     """Run the command line; a group in a module of its own is loaded only when it is called."""
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of each TLS connection's end
     called = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
     for name, text in SUB_COMMANDS.items():
         group = import_module(f"homeward.{name}").app if name == called else _unloaded()
@@ -162,3 +164,24 @@ def restore(
 ) -> None:
     """Make a new home from a backup; nothing leaves it until two people have ended a quarantine."""
     _run("backup:restore", Home.at(home), folder)
+
+
+@commands.command()
+def seed(
+    home: HomeOption = None,
+    databases: Annotated[
+        str | None, typer.Option(help="URL with {service} in it [the databases of the home]")
+    ] = None,
+    episodes: Annotated[int, typer.Option(min=0, help="So many missing episodes")] = 10_000,
+    decisions: Annotated[int, typer.Option(min=0, help="So many sharing decisions")] = 10_000,
+    number: Annotated[int, typer.Option(help="The same number makes the same history")] = 1,
+) -> None:
+    """Fill empty databases with a made-up history, to see what years of cases cost."""
+    _run(
+        "seed.command:seed",
+        Home.at(home),
+        databases=databases,
+        episodes=episodes,
+        decisions=decisions,
+        number=number,
+    )

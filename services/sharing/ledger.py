@@ -135,6 +135,22 @@ def _clear(name: str, value: object, salt: bytes) -> object:
     raise UnfitEntryError(f"{name!r} holds something else than a code, a number or a time")
 
 
+def unchained(kind: str, body: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    """Return an entry that has no place in the chain yet: at, kind, body (text) and salt."""
+    if not _CODE.match(kind):
+        raise UnfitEntryError("the kind of an entry is a code")
+    salt = secrets.token_bytes(32)
+    told = ledger.canonical(_told(body, salt)).decode()
+    return {"at": ledger.instant(at), "kind": kind, "body": told, "salt": salt}
+
+
+def chained(seq: int, prev: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row of entry `seq`, which follows the one whose hash is `prev`."""
+    digest = ledger.entry_hash(seq, row["at"], row["kind"], json.loads(row["body"]), prev)
+    entry = {name: row[name] for name in ("at", "kind", "body")}
+    return {"seq": seq, **entry, "prev": prev, "hash": digest}
+
+
 async def append(session: AsyncSession, kind: str, body: Mapping[str, Any], at: datetime) -> None:
     """Append one entry; see `append_all`."""
     await append_all(session, [(kind, body)], at)
@@ -153,14 +169,7 @@ async def append_all(
     """
     if not notes:
         return []
-    stated = ledger.instant(at)
-    rows = []
-    for kind, body in notes:
-        if not _CODE.match(kind):
-            raise UnfitEntryError("the kind of an entry is a code")
-        salt = secrets.token_bytes(32)
-        told = ledger.canonical(_told(body, salt)).decode()
-        rows.append({"at": stated, "kind": kind, "body": told, "salt": salt})
+    rows = [unchained(kind, body, at) for kind, body in notes]
     head = (
         await session.execute(
             select(HEAD.c.seq, HEAD.c.hash, _HELD.label("held"))
@@ -194,12 +203,9 @@ async def _chain(
     salts: list[dict[str, Any]] = []
     for row in rows:
         seq += 1
-        told = json.loads(row["body"])
-        digest = ledger.entry_hash(seq, row["at"], row["kind"], told, prev)
-        entry = {name: row[name] for name in ("at", "kind", "body")}
-        entries.append({"seq": seq, **entry, "prev": prev, "hash": digest})
+        entries.append(chained(seq, prev, row))
         salts.append({"seq": seq, "salt": row["salt"]})
-        prev = digest
+        prev = entries[-1]["hash"]
     await session.execute(insert(ENTRIES), entries)
     await session.execute(insert(SALTS), salts)
     await session.execute(update(HEAD).where(HEAD.c.id == 1).values(seq=seq, hash=prev))

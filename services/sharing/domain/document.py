@@ -195,7 +195,12 @@ def gates(judged: Iterable[Judged], item: ItemFacts, recipient: str) -> dict[str
 
 
 def digest(document: Document) -> str:
-    """Return what changes exactly when a fact changes: times of judging and `now` left out.
+    """Return what changes exactly when a fact changes: times of judging and `now` left out."""
+    return sha256(without_times(document).encode()).hexdigest()
+
+
+def without_times(document: Document) -> str:
+    """Return the text under the digest.
 
     `as_of` is `now` by another name; what of the law follows from it stays in.
     """
@@ -204,8 +209,7 @@ def digest(document: Document) -> str:
     kept["gates"] = {
         name: {**gate, "at": None} for name, gate in _mapping(document["gates"]).items()
     }
-    text = json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return sha256(text.encode()).hexdigest()
+    return json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

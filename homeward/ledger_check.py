@@ -61,6 +61,8 @@ def check(file: BinaryIO, keys: Keys, held: Checkpoint | None = None) -> Checkpo
     """
     _check_header(file)
     seq, prev = 0, ledger.GENESIS
+    other: WrongError | None = None
+    losses: list[tuple[int, Mapping[str, Any]]] = []
     while True:
         where = f"entry {seq + 1}"
         line = _line(file, where)
@@ -68,8 +70,12 @@ def check(file: BinaryIO, keys: Keys, held: Checkpoint | None = None) -> Checkpo
         if "checkpoint" in found:
             break
         seq, prev = seq + 1, _check_entry(line, found, seq + 1, prev)
+        if found["kind"] == "quarantine" and found["body"].get("action") == "lost":
+            losses.append((seq, found["body"]))
         if held and held.seq == seq and held.digest != prev:
-            raise WrongError(where, "it or one before it is not what the checkpoint you hold says")
+            other = WrongError(
+                where, "it or one before it is not what the checkpoint you hold says"
+            )
     stated = check_checkpoint(line, keys)
     if stated.seq > seq:
         raise WrongError(where, f"left out: the checkpoint covers {stated.seq} entries")
@@ -80,8 +86,22 @@ def check(file: BinaryIO, keys: Keys, held: Checkpoint | None = None) -> Checkpo
     if stated.digest != prev:
         raise WrongError(f"entry {seq}", "it or one before it is not what the checkpoint signed")
     if held and held.seq > seq:
-        raise WrongError(where, f"left out: the checkpoint you hold covers {held.seq} entries")
+        other = WrongError(where, f"left out: the checkpoint you hold covers {held.seq} entries")
+    if other:
+        raise _lost(losses, held) or other
     return stated
+
+
+def _lost(
+    losses: list[tuple[int, Mapping[str, Any]]], held: Checkpoint | None
+) -> WrongError | None:
+    """Return how two people recorded that what `held` covers was lost, if they did."""
+    for seq, body in losses:
+        first, last = body.get("first"), body.get("last")
+        if held and isinstance(first, int) and isinstance(last, int) and first <= held.seq <= last:
+            why = f"lost, and {last} entries are covered by what you hold: entry {seq} records it"
+            return WrongError(f"entry {first}", why)
+    return None
 
 
 def _line(file: BinaryIO, where: str) -> bytes:

@@ -8,6 +8,7 @@ from messaging.settings import Settings
 from services.sharing import checkpoints, delivery
 from services.sharing.api import (
     agreement,
+    feeds,
     judgements,
     lists,
     partners,
@@ -70,6 +71,7 @@ def create(settings: type[Settings] | Settings = SharingSettings) -> FastAPI:
             tasks.router,
             lists.router,
             partners.router,
+            feeds.router,
             ledger_routes.router,
             quarantine.router,
         ],

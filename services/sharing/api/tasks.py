@@ -102,6 +102,13 @@ async def _texts(app: App, caller: Caller, rows: Sequence[Task]) -> dict[str, st
     return texts
 
 
+_WAYS = frozenset(
+    {"telephone", "phone", "in_person", "meeting", "letter", "written_link", "email", "text",
+     "video", "feed"}
+)  # fmt: skip
+"""What bus and ledger say; another code stays here, because it is typed by hand and may name."""
+
+
 class DeliveredIn(Body):
     """When and how the recipient was told."""
 
@@ -141,6 +148,7 @@ async def report_delivered(
         if (await session.scalars(said)).first() is not None:
             return _out(row)
         kind = recipient.type if recipient is not None else "carer_parent"
+        way = body.how if body.how in _WAYS else "other"
         before = row.state
         now = app.clock.now()
         if row.partner_key is None or row.state not in LIVE:
@@ -156,14 +164,14 @@ async def report_delivered(
             release_id=row.id,
             child_id=row.child_id,
             recipient=row.recipient,
-            how=body.how,
+            how=way,
         )
         await emit(session, event)
         note = {
             "release_id": row.id,
             "child_id": row.child_id,
             **ledger.about(row.recipient, kind),
-            "how": body.how,
+            "how": way,
             "by": caller.sub,
             "occurred_at": at,
             "code": "told" if before in LIVE else "told_after_stop",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from messaging import telemetry, trust
+from messaging import crashing, telemetry, trust
 
 if TYPE_CHECKING:
     import ssl
@@ -33,6 +33,7 @@ def main(target: str) -> None:
     module, _, factory = target.partition(":")
     package = module.rpartition(".")[0]
     telemetry.configure(package.rpartition(".")[2])
+    crashing.leave_nothing()
     try:
         match sys.argv[1:]:
             case []:

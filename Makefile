@@ -1,11 +1,12 @@
 # What a person types. `make` alone lists it; everything sets itself up first.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt lock up down status clean
+.PHONY: help setup demo test check faults bench fmt lock up down clean
 
 RUN := .venv/bin
 READY := .venv/.ready
 ARGS ?=
+ROUNDS ?= 20
 
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -30,6 +31,12 @@ check: $(READY) ## Types, style, import rules, policies
 	$(RUN)/lint-imports
 	$(RUN)/homeward policy check
 
+faults: $(READY) ## Break everything at random (ROUNDS=20); writes docs/reliability.md
+	@PYTHONPATH=tests $(RUN)/python -m faults.rounds --rounds $(ROUNDS) --report docs/reliability.md
+
+bench: $(READY) ## Measure against bare floors, on a machine that does nothing else
+	@$(RUN)/python -m bench $(ARGS)
+
 fmt: $(READY) ## Format code and policies
 	$(RUN)/ruff format .
 	$(RUN)/ruff check --fix .
@@ -37,6 +44,7 @@ fmt: $(READY) ## Format code and policies
 
 lock: ## Pin today's versions (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements.lock
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --constraint requirements.lock --output-file requirements-run.lock
 
 up: $(READY) ## Start everything here and stay; addresses are printed
 	@$(RUN)/homeward up $(ARGS)
@@ -44,9 +52,6 @@ up: $(READY) ## Start everything here and stay; addresses are printed
 down: $(READY) ## Stop what `up` started
 	@$(RUN)/homeward down $(ARGS)
 
-status: $(READY) ## What runs, where, and whether it is ready
-	@$(RUN)/homeward status $(ARGS)
-
 clean: ## Remove caches and the environment; homes stay
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build ./*.egg-info
+	rm -rf .venv .venv-deploy .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build ./*.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

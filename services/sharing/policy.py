@@ -8,6 +8,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +26,7 @@ _BYTES_MAX = 65_536
 """An answer is about 1 kB; more than this is something else."""
 _AT_ONCE = 2
 """Questions under way at a time: more only queue inside the engine and eat the deadline there."""
+_LIMITS = httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE)
 _PATH = "/v1/data/homeward/sharing/decision"
 _PARAMS = {"strict-builtin-errors": "true", "provenance": "true"}
 """A built-in that fails would otherwise be merely undefined."""
@@ -112,8 +114,7 @@ class Policy:
             timeout=DEADLINE_S,
             trust_env=False,  # no proxy of the surroundings may see a document
             follow_redirects=False,
-            transport=transport,
-            limits=httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE),
+            transport=transport or httpx.AsyncHTTPTransport(trust_env=False, limits=_LIMITS),
         )
 
     async def decide(self, document: Document) -> Answer:
@@ -124,8 +125,11 @@ class Policy:
             try:
                 async with asyncio.timeout(DEADLINE_S):
                     body = await self._ask(question)
-            except TimeoutError as error:
-                raise NoDecisionError("time_out") from error
+            except (TimeoutError, asyncio.CancelledError) as error:
+                await self._let_go()
+                if isinstance(error, TimeoutError):
+                    raise NoDecisionError("time_out") from error
+                raise
             took_s = time.perf_counter() - began
         answer = self._read(body)
         self._observe(took_s)
@@ -143,6 +147,15 @@ class Policy:
     async def close(self) -> None:
         """Close its connections."""
         await self._client.aclose()
+
+    async def _let_go(self) -> None:
+        """Close all connections: a question that was cut off may never give its own back.
+
+        With both kept so, none could be asked any more (seen where the engine hung under load). A
+        question beside it is asked once more, as after any connection that died.
+        """
+        with suppress(httpx.TransportError, OSError):
+            await self._client._transport.aclose()
 
     async def _ask(self, question: bytes) -> bytes:
         try:

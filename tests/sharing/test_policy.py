@@ -193,3 +193,46 @@ async def test_a_real_engine_with_other_policies_is_not_believed(engine):
     with pytest.raises(NoDecisionError, match="digest"):
         await policy.decide({})
     await policy.close()
+
+
+class Leaking(httpx.AsyncBaseTransport):
+    """Two connections to an engine that hangs at first; a question cut off keeps its own."""
+
+    def __init__(self) -> None:
+        self.hangs = True
+        self.kept = 0
+
+    async def handle_async_request(self, _: httpx.Request) -> httpx.Response:
+        if self.kept == 2:
+            await asyncio.Event().wait()
+        if self.hangs:
+            self.kept += 1
+            await asyncio.Event().wait()
+        return httpx.Response(200, json=whole())
+
+    async def aclose(self) -> None:
+        self.kept = 0
+
+
+async def test_an_engine_that_hung_is_asked_again_when_it_answers():
+    transport = Leaking()
+    policy = Policy("http://opa.test", DIGEST, DATA, transport=transport)
+    for _ in range(2):
+        with pytest.raises(NoDecisionError, match="time_out"):
+            await policy.decide({})
+    transport.hangs = False
+
+    assert (await policy.decide({})).decision == "allow"
+
+
+async def test_a_question_that_its_asker_gave_up_keeps_no_connection():
+    transport = Leaking()
+    policy = Policy("http://opa.test", DIGEST, DATA, transport=transport)
+    for _ in range(2):
+        asking = asyncio.create_task(policy.decide({}))
+        await asyncio.sleep(0.01)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+    transport.hangs = False
+
+    assert (await policy.decide({})).decision == "allow"

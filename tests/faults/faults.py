@@ -5,101 +5,21 @@ import os
 import random
 import shutil
 import sqlite3
-import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
 import psutil
-from faults.driving import Outside
-from faults.homes import BrokenHome
-from faults.reading import Reader
+from faults.breaking import Breaker
 
 from homeward.home import SERVICES
 
-PROGRAMS = (*SERVICES, "nats", "opa")
 DISK_FULL_BYTES = 1 << 20
 LOOKS = 20
 SERVER_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 """Postgres may be killed while it is used to break something else."""
-
-
-class Breaker:
-    """Breaks one home, drawing what and where from its own dice; `trials` counts by kind."""
-
-    def __init__(
-        self, home: BrokenHome, outside: Outside, readers: list[Reader], dice: random.Random
-    ) -> None:
-        self.home = home
-        self.outside = outside
-        self.readers = readers
-        self.dice = dice
-        self.trials: Counter[str] = Counter()
-        self.latest = datetime.now(UTC)
-        """No clock of a service has been set later."""
-        self._broker = asyncio.Lock()
-        self._server = asyncio.Lock()
-        self._stopped: list[psutil.Process] = []
-        self._going: list[asyncio.Task[None]] = []
-
-    @property
-    def kills(self) -> int:
-        """Return how many processes were killed so far."""
-        return sum(count for kind, count in self.trials.items() if kind.startswith("kill -9"))
-
-    @property
-    def programs(self) -> tuple[str, ...]:
-        """Return all programs there are to kill or stop."""
-        return (*PROGRAMS, "postgres") if self.home.postgres is not None else PROGRAMS
-
-    def begin(self, fault: Callable[["Breaker"], Awaitable[None]]) -> None:
-        """Let a fault happen beside everything else."""
-
-        async def happen() -> None:
-            await fault(self)
-
-        self._going = [one for one in self._going if not one.done() or one.exception()]
-        self._going.append(asyncio.create_task(happen()))
-
-    async def heal(self) -> None:
-        """Let every fault that goes on come to its end, and everything run."""
-        going, self._going = self._going, []
-        ended = await asyncio.gather(*going, return_exceptions=True)
-        self.home.hold_supervisor(False)
-        for process in self._stopped:
-            with suppress(psutil.NoSuchProcess):
-                process.resume()
-        for reader in self.readers:
-            reader.away = False
-        for error in ended:
-            if isinstance(error, BaseException):
-                raise error
-
-    def process(self, program: str) -> psutil.Process | None:
-        """Return what runs of a program now."""
-        if program == "postgres":
-            return self.home.postgres.root if self.home.postgres else None
-        return self.home.process(program)
-
-    @contextmanager
-    def broker_down(self) -> Iterator[None]:
-        """Kill the broker and keep it down, however quick its supervisor is."""
-        self.home.hold_supervisor(True)
-        try:
-            while process := self.home.process("nats"):
-                with suppress(psutil.NoSuchProcess):
-                    process.kill()
-                time.sleep(0.01)
-            yield
-        finally:
-            self.home.hold_supervisor(False)
-
-    def note(self, kind: str) -> None:
-        """Count one trial."""
-        self.trials[kind] += 1
 
 
 def kill(program: str) -> Callable[[Breaker], Awaitable[None]]:
@@ -121,9 +41,9 @@ def kill(program: str) -> Callable[[Breaker], Awaitable[None]]:
 
 async def _kill_server(on: Breaker) -> None:
     server = on.home.postgres
-    if server is None or on._server.locked():
+    if server is None or on.server.locked():
         return
-    async with on._server:
+    async with on.server:
         server.kill()
         on.note("kill -9 Postgres")
         await asyncio.sleep(on.dice.uniform(0, 1.5))
@@ -135,13 +55,13 @@ def stop(program: str) -> Callable[[Breaker], Awaitable[None]]:
 
     async def stopped(on: Breaker) -> None:
         process = on.process(program)
-        if process is None or (program == "postgres" and on._server.locked()):
+        if process is None or (program == "postgres" and on.server.locked()):
             return
         for_s = on.dice.choice((0.3, 1.0, 3.0, 6.0, 12.0))
-        async with on._server if program == "postgres" else asyncio.Lock():
+        async with on.server if program == "postgres" else asyncio.Lock():
             with suppress(psutil.NoSuchProcess):
                 family = [process, *process.children()] if program == "postgres" else [process]
-                on._stopped += family
+                on.stopped += family
                 for one in family:
                     with suppress(psutil.NoSuchProcess):
                         one.suspend()
@@ -164,7 +84,7 @@ def _kind(program: str) -> str:
 
 async def store_lost(on: Breaker) -> None:
     """The broker's whole data directory is deleted while it is down."""
-    async with on._broker:
+    async with on.broker:
         with on.broker_down():
             for path in on.home.home.nats_data.iterdir():
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -174,7 +94,7 @@ async def store_lost(on: Breaker) -> None:
 async def bit_flipped(on: Breaker) -> None:
     """One bit of a file that holds messages is another one when the broker comes back."""
     for _ in range(LOOKS):
-        async with on._broker:
+        async with on.broker:
             if _blocks(on):
                 with on.broker_down():
                     if blocks := _blocks(on):
@@ -205,7 +125,7 @@ async def disk_full(on: Breaker) -> None:
     """
     if not on.home.small_disk:
         return
-    async with on._broker:
+    async with on.broker:
         ballast = on.home.home.nats_data / "ballast"
         with suppress(OSError), ballast.open("wb", buffering=0) as file:
             while True:

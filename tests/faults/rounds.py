@@ -18,10 +18,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # `faults` and `support` are imported by name
 
-from faults import faults, report
+from faults import faults, messages, report
+from faults.breaking import Breaker
 from faults.cases import Load
 from faults.driving import Outside, RefusedError, UnansweredError
-from faults.faults import Breaker
 from faults.homes import BrokenHome, broken_home
 from faults.oracle import violations
 from faults.reading import Reader, join
@@ -39,6 +39,14 @@ ONCE: tuple[Fault, ...] = (
     faults.partner_away,
 )
 """Begun at an instant of their own, each `Plan.heavy` times."""
+OFTEN: tuple[Fault, ...] = (
+    faults.database_locked,
+    faults.connections_cut,
+    faults.clock_off,
+    messages.told_again,
+    messages.poison,
+)
+"""Drawn now and then, among kills and stops."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,7 @@ class Plan:
 
 SHORT = Plan(kills=14, at_most_s=30, pause_s=1.0, at_once=4, cases=8, heavy=1)
 """Of `make test`: every kind of fault at least once, as far as the dice allow."""
-LONG = Plan(kills=80, at_most_s=150, pause_s=0.5, at_once=6, heavy=2)
+LONG = Plan(kills=120, at_most_s=200, pause_s=0.5, at_once=6, heavy=2)
 
 
 @dataclass
@@ -124,7 +132,7 @@ async def _play(
         await asyncio.gather(*reading, return_exceptions=True)
         drained = await drain(readers)
         seen = await look(home.home, outside, load, readers)
-        seen.drained, seen.pending = drained, pending
+        seen.drained, seen.pending, seen.poison = drained, pending, breaker.poison
         result.decisions, result.releases = len(seen.decisions), len(seen.releases)
         result.reads, result.withdrawals = len(seen.reads), len(seen.withdrawals)
         result.violations = [str(one) for one in violations(seen)]
@@ -178,9 +186,9 @@ def _draw(breaker: Breaker) -> Fault:
     Postgres is one for all: killed as often as the broker it would leave nothing to break.
     """
     dice = breaker.dice
-    kind = dice.choices(("kill", "stop", "other"), (75, 12, 13))[0]
+    kind = dice.choices(("kill", "stop", "other"), (74, 12, 14))[0]
     if kind == "other":
-        return dice.choice((faults.database_locked, faults.connections_cut, faults.clock_off))
+        return dice.choice(OFTEN)
     weights = {"nats": 2.5, "opa": 2.5} | dict.fromkeys(SERVICES, 1.0)
     programs = breaker.programs
     (program,) = dice.choices(programs, [weights.get(program, 0.7) for program in programs])

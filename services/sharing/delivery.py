@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from itertools import takewhile
 from typing import Any
@@ -55,6 +56,8 @@ __all__ = [
 log = get_logger()
 
 SAFETY_S = 1.0
+LOOKS = 60
+"""How often, after the start, feeds are looked at that the broker does not show yet."""
 TRIES = 20
 """How often in a row others may get in between before this round is left to the next one."""
 LOOK_AGAIN_S = 0.1
@@ -76,9 +79,30 @@ async def set_up(app: App) -> Outlet:
 async def deliver(app: App) -> None:
     """Deliver for ever; woken by each commit that permits a release, else each second."""
     outlet: Outlet = app.state["outlet"]
+    looks = LOOKS
     while True:
+        if looks:
+            looks = looks - 1 if await _look_around(outlet) else 0
         await deliver_once(outlet)
         await app.woken("delivery", SAFETY_S)
+
+
+async def _look_around(outlet: Outlet) -> bool:
+    """Compare every feed with what we know of it, before something waits for it.
+
+    A database older than its feeds is then noticed before the ledger goes on from it. Tells whether
+    a feed could not be looked at.
+    """
+    async with outlet.app.db.reading() as session:
+        partners = (await session.scalars(select(Partner.key).order_by(Partner.key))).all()
+    for partner in partners:
+        if partner in outlet.looked:
+            continue
+        with suppress(AwayError):
+            async with outlet.delivering(partner):
+                await outlet.catch_up(partner)
+                outlet.looked.add(partner)
+    return not outlet.looked.issuperset(partners)
 
 
 async def undelivered(app: App) -> int:

@@ -130,6 +130,9 @@ class Policy:
                 if isinstance(error, TimeoutError):
                     raise NoDecisionError("time_out") from error
                 raise
+            except httpx.HTTPError as error:
+                # not of the transport: a body that is not in the encoding that its header names
+                raise NoDecisionError("not_json") from error
             took_s = time.perf_counter() - began
         answer = self._read(body)
         self._observe(took_s)
@@ -237,7 +240,9 @@ class Policy:
             (answer.obligations, _OBLIGATIONS),
             ((answer.defer_to.owner,) if answer.defer_to else (), _OWNERS),
         )
-        if not answer.policy_version or any(set(codes) - closed for codes, closed in known):
+        if answer.policy_version != self.data.version:
+            raise NoDecisionError("digest")  # whatever it is, it is not what is loaded here
+        if any(set(codes) - closed for codes, closed in known):
             raise NoDecisionError("unknown_code")
         if found := faults(answer):
             raise NoDecisionError(found[0])

@@ -77,6 +77,7 @@ BAD = {
     "defer for ever": whole(decision="defer", defer_to={"owner": "dsl", "due_h": 400}),
     "a version that is a number": whole(policy_version=2026),
     "an empty version": whole(policy_version=""),
+    "another version": whole(policy_version="1999.1.1"),
     "no version": {**whole(), "result": {k: v for k, v in ALLOW.items() if k != "policy_version"}},
     "a field too many": whole(allow=True),
     "no provenance": {"result": ALLOW},
@@ -107,6 +108,17 @@ BAD = {
 async def test_an_answer_that_is_not_proper_is_no_decision(what: str):
     with pytest.raises(NoDecisionError):
         await answering(BAD[what]).decide({})
+
+
+async def test_a_body_in_no_encoding_that_its_header_names_is_no_decision():
+    async def sent():
+        yield b"no gzip at all"
+
+    headers = {"content-encoding": "gzip"}
+    policy = asking(lambda _: httpx.Response(200, headers=headers, content=sent()))
+
+    with pytest.raises(NoDecisionError):
+        await policy.decide({})
 
 
 @pytest.mark.parametrize("field", ALLOW)

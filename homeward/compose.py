@@ -180,6 +180,25 @@ class Site(Home):
         """Return the issuer that the services were told, for the site's own tokens."""
         return os.environ.get("HOMEWARD_ISSUER", ISSUER)
 
+    def fit_for_demo(self) -> None:
+        """Raise `HomeError` where the site is not up, not new, or without the test clock."""
+        import httpx  # noqa: PLC0415 - only a demo needs it here
+
+        if any(self.partners.iterdir()):
+            raise HomeError(f"{self.path} has partners already: a demo needs a new site")
+        headers = {"Authorization": f"Bearer {self.token('ops')}"}
+        with httpx.Client(verify=self.verify(), headers=headers, timeout=10) as client:
+            for name in SERVICES:
+                try:
+                    ready = client.get(f"{self.url(name)}/ready").is_success
+                    clock = client.put(f"{self.url(name)}/clock", json={}).status_code
+                except httpx.HTTPError as error:
+                    raise HomeError(f"{name} does not answer at {self.url(name)}") from error
+                if not ready:
+                    raise HomeError(f"{name} is not ready")
+                if clock != httpx.codes.UNPROCESSABLE_ENTITY:
+                    raise HomeError("time cannot be set: start it with docker-compose.demo.yml too")
+
     def write_accounts(self) -> None:
         """Write who may do what on the broker: the public keys, and what follows from them."""
         users = {

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from homeward import up
+from homeward.compose import Site
 from homeward.demo import look, page, partners, report
 from homeward.demo.case import Case, Step
 from homeward.demo.cases import CASES
@@ -24,10 +25,18 @@ from homeward.partner import PartnerError
 PAGE = "demo.html"
 
 
-def demo(names: Sequence[str], *, folder: Path | None, keep: bool, json_file: Path | None) -> int:
+def demo(
+    names: Sequence[str],
+    *,
+    folder: Path | None,
+    keep: bool,
+    json_file: Path | None,
+    site: Path | None = None,
+) -> int:
     """Play `names` (all when empty); return 0 where everything came out as the cases say.
 
     1: something did not; 2: an unknown case or a folder that is not empty; 75: cannot start here.
+    With a `site` nothing is started or stopped: the cases are played against what runs there.
     """
     unknown = [name for name in names if name not in CASES]
     if unknown:
@@ -36,7 +45,11 @@ def demo(names: Sequence[str], *, folder: Path | None, keep: bool, json_file: Pa
     if folder is not None and folder.exists() and any(folder.iterdir()):
         print(f"homeward: {folder} is not empty; a demo needs a new home", file=sys.stderr)
         return 2
-    home = Home.at(folder or tempfile.mkdtemp(prefix="homeward-demo-"))
+    if site is not None and (folder is not None or not isinstance(Home.at(site), Site)):
+        print(f"homeward: {site} is not the folder of a site, or --home is given too: "
+              "see `homeward site make`", file=sys.stderr)  # fmt: skip
+        return 2
+    home = Home.at(site or folder or tempfile.mkdtemp(prefix="homeward-demo-"))
     cases = [case for name, case in CASES.items() if name in names or not names]
     try:
         found = play(home, cases, keep=keep)
@@ -52,15 +65,20 @@ def demo(names: Sequence[str], *, folder: Path | None, keep: bool, json_file: Pa
         shown = found.model_dump(mode="json")["cases"]
         json_file.write_text(json.dumps(shown, indent=2, ensure_ascii=False) + "\n")
     print(f"\n   A page to read and print: {home.path / PAGE}")
-    print(f"   {'It stays up' if keep else 'Stopped'}; the home is {home.path}")
+    print(f"   {'It stays up' if keep or site else 'Stopped'}; the home is {home.path}")
     return 1 if found.failed or not found.ledger_holds else 0
 
 
 def play(home: Home, cases: Sequence[Case], *, keep: bool) -> DemoFound:
     """Start `home`, play the cases, write the page; stop it unless it is to be kept."""
     began = time.monotonic()
-    _say(f"Starting broker, policy engine and services in {home.path}")
-    up.start_detached(home, env={"HOMEWARD_CLOCK": "test"})
+    keep = keep or isinstance(home, Site)
+    if isinstance(home, Site):
+        _say(f"Looking whether the site of {home.path} is up, new, and with the test clock")
+        home.fit_for_demo()
+    else:
+        _say(f"Starting broker, policy engine and services in {home.path}")
+        up.start_detached(home, env={"HOMEWARD_CLOCK": "test"})
     try:
         _say(f"Ready after {home.state().get('ready_after_s', 0):g} s. Partners bring their keys.")
         partners.join(home)

@@ -1,10 +1,8 @@
 """`homeward quarantine`: the way of a restored system back to work, step by step."""
 
-import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -244,21 +242,3 @@ def end(role: RoleOption, sub: SubOption, home: HomeOption = None) -> None:
     with _asking(home, role, sub) as sharing:
         ended = sharing.ask("POST", "/end")["ended"]
     typer.echo("it has ended: what is permitted leaves" if ended else "a second person has to ask")
-
-
-@app.command()
-def begin(
-    database: Annotated[
-        str, typer.Option("--database", envvar="HOMEWARD_DATABASE_URL", help="Of `sharing`")
-    ],
-    taken_at: Annotated[
-        datetime, typer.Option("--taken-at", help="When the backup was taken, UTC")
-    ],
-) -> None:
-    """Put a database that your own tools restored into quarantine, before anything starts."""
-    from services.sharing.quarantine import (  # noqa: PLC0415 - loading it takes a second
-        begin_restored,
-    )
-
-    asyncio.run(begin_restored(database, taken_at.replace(tzinfo=UTC), datetime.now(UTC)))
-    typer.echo("in quarantine: nothing leaves")

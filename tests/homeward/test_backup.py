@@ -3,15 +3,19 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 import sqlite3
+import subprocess
 from contextlib import closing
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 from support import postgres
 
 from homeward import backup as backing_up
@@ -265,3 +269,67 @@ def test_a_backup_is_put_back_into_the_kind_of_database_it_came_from(
 
     with pytest.raises(HomeError, match="must not be set"):
         backing_up.restore(Home(tmp_path / "restored"), written[1])
+
+
+RUNBOOK = Path(__file__).parents[2] / "docs" / "runbooks" / "backup-and-restore.md"
+
+
+def blocks(kind: str) -> list[str]:
+    """Return what the runbook tells people to type."""
+    return re.findall(rf"```{kind}\n(.*?)```", RUNBOOK.read_text(), re.DOTALL)
+
+
+def test_the_commands_of_the_runbook_bring_a_site_on_postgres_back(tools, tmp_path, monkeypatch):
+    dump, restore = blocks("sh")
+    (sql,) = blocks("sql")
+    with postgres.own() as server:
+        for name in SERVICES:
+            server_role(server.url, name)
+        monkeypatch.setenv(DATABASES, f"{server.url}/homeward_{{service}}")
+        home = Home(tmp_path / "home").make()
+        asyncio.run(fill(home))
+        parts = urlsplit(server.url)
+        place = {"PGHOST": "127.0.0.1", "PGPORT": str(parts.port), "PGUSER": "homeward"}
+        typed(dump, tmp_path, place)
+        for name in SERVICES:
+            server_role(server.url, name, again=True)
+        typed(restore, tmp_path, place)
+        typed(
+            f"psql --set ON_ERROR_STOP=1 -d homeward_sharing <<'END'\n{sql}END\n", tmp_path, place
+        )
+
+        assert asyncio.run(waits_after_an_entry(home.database_url("sharing"))) == (2, 3)
+
+
+def server_role(url: str, name: str, again: bool = False) -> None:
+    """Make the role and the empty database of a service, as deploy/postgres does."""
+    role = f"homeward_{name}"
+    statements = [
+        f"drop database {role}" if again else f"create role {role} login",
+        f"create database {role} owner {role}",
+    ]
+    for statement in statements:
+        asyncio.run(postgres.ask(f"{url}/postgres", statement))
+
+
+def typed(command: str, folder: Path, place: dict[str, str]) -> None:
+    done = subprocess.run(
+        ["bash", "-e", "-c", command], cwd=folder, env=dict(os.environ) | place,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+async def waits_after_an_entry(url: str) -> tuple[int, int]:
+    """Note two entries; return how many wait in quarantine, and how far the ledger has come."""
+    db = Database(url)
+    try:
+        for _ in range(2):
+            async with db.writing() as session:
+                await ledger.append(session, "decision", {"decision": "allow"}, NOON)
+        async with db.reading() as session:
+            waiting = await session.scalar(text("SELECT count(*) FROM ledger_waiting"))
+            head = await session.scalar(text("SELECT seq FROM ledger_head"))
+            return int(waiting or 0), int(head or 0)
+    finally:
+        await db.dispose()

@@ -5,7 +5,7 @@ notices only on reading, it passes over it. The partner's position then goes pas
 nobody ever read: below it, nothing is proof.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,6 +15,7 @@ from messaging.telemetry import get_logger
 from services.sharing.feeds import Feeds
 from services.sharing.outlet import Outlet
 from services.sharing.tables import CLAIMED, QUEUED, SENT, WITHDRAWN, Partner, Release
+from services.sharing.taking_back import put_void_after
 
 log = get_logger()
 
@@ -22,7 +23,7 @@ GAPS_MAX = 1000
 PAGE = 1000
 
 
-async def lost_among(feeds: Feeds, partner: str, sent: Sequence[Release]) -> list[Release]:
+async def lost_among(feeds: Feeds, partner: str, sent: Iterable[Release]) -> list[Release]:
     """Return which of these were lost before they were acknowledged. Raises AwayError.
 
     First it is looked what is not there, only then what was handed out and what the broker counts
@@ -77,6 +78,18 @@ async def send_again(session: AsyncSession, partner: str, lost: Sequence[Release
         log.warning("delivery.lost", partner=partner, count=count)
         wake(session, "delivery")
     return count
+
+
+async def put_voids_again(outlet: Outlet, partner: str) -> None:
+    """Put the voids that a broker lost into the feed once more. Raises AwayError."""
+    async with outlet.app.db.reading() as session:
+        chosen = select(Release).where(Release.partner_key == partner, Release.void_seq == 0)
+        lost = (await session.scalars(chosen.order_by(Release.number))).all()
+    for release in lost:
+        seq = await put_void_after(outlet, release)
+        again = update(Release).where(Release.id == release.id, Release.void_seq == 0)
+        async with outlet.app.db.writing() as session:
+            await session.execute(again.values(void_seq=seq))
 
 
 async def waiting(outlet: Outlet, partner: str) -> int:

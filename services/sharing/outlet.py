@@ -53,6 +53,8 @@ class Outlet:
     """The ledger's; None: nothing that leaves carries a checkpoint."""
     looked: set[str] = field(default_factory=set)
     """Partners whose feeds this process has compared with what the database knows of them."""
+    looked_through: dict[str, str] = field(default_factory=dict)
+    """Of each partner the run of the broker in which all that is unread was looked for."""
     unsealable: set[str] = field(default_factory=set)
     """Releases that cannot be sealed: said once, left where they are, counted as waiting."""
     _met: dict[str, str] = field(default_factory=dict)
@@ -124,18 +126,29 @@ class Outlet:
         known = await self.known_end(partner)
         end, _ = await self.feeds.end(partner)
         found = [await self.feeds.message(partner, seq) for seq in range(known + 1, end + 1)]
+        left = await self._left_in(partner) if end < known else {}
         async with self.app.db.writing() as session:
             row = await lock(session, Partner, partner)
             if row is None or row.stream_seq != known:
                 return  # another has done it
             if end < known:
-                log.warning("delivery.stream_lost", partner=partner)
-                await _send_again(session, partner)
+                log.warning("delivery.stream_lost", partner=partner, count=len(left))
+                await _send_again(session, partner, left)
             else:
                 await self._account(session, partner, found)
                 if await _never_heard_of(session, partner, found):
                     await quarantine.begin(session, quarantine.BEHIND, self.app.clock.now())
             row.stream_seq = end
+
+    async def _left_in(self, partner: str) -> dict[tuple[str, bool], int]:
+        """Return what a stream that lost its end still holds: release, whether a void → place."""
+        contents = await self.feeds.contents(partner)
+        left = {}
+        for seq in range(contents.first, contents.last + 1):
+            message = await self.feeds.message(partner, seq) if contents.holds(seq) else None
+            if message is not None:
+                left[message.release_id, message.subject.endswith(".void")] = seq
+        return left
 
     async def _account(
         self, session: AsyncSession, partner: str, found: list[Message | None]
@@ -171,14 +184,23 @@ async def _never_heard_of(session: AsyncSession, partner: str, found: list[Messa
     return gone > GONE_MAX + 2 * int(doubtful or 0)
 
 
-async def _send_again(session: AsyncSession, partner: str) -> None:
-    """Put back into the queue what the lost stream held; `sent_at` stays: it may have been read."""
+async def _send_again(
+    session: AsyncSession, partner: str, left: Mapping[tuple[str, bool], int]
+) -> None:
+    """Put back into the queue what the stream held and does not any more, voids too.
+
+    `sent_at` stays: a release may have been read before. What is `left` there stays where it lies:
+    beyond the time for which the broker remembers ids, it would be there twice.
+    """
     mine = (Release.partner_key == partner, Release.sealed.is_not(None))
-    states = (SENT, CLAIMED, WITHDRAWN)
-    await session.execute(
-        update(Release).where(*mine, Release.state.in_(states)).values(stream_seq=None)
-    )
-    await session.execute(update(Release).where(*mine, Release.state == SENT).values(state=CLAIMED))
+    states = Release.state.in_((SENT, CLAIMED, WITHDRAWN))
+    for release in await session.scalars(select(Release).where(*mine, states)):
+        release.stream_seq = left.get((release.id, False))
+        if release.state == SENT and release.stream_seq is None:
+            release.state = CLAIMED
+    voids = select(Release).where(Release.partner_key == partner, Release.void_seq.is_not(None))
+    for release in await session.scalars(voids):
+        release.void_seq = left.get((release.id, True), 0)
 
 
 async def accounted(session: AsyncSession, partner: str, seq: int) -> None:

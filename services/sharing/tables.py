@@ -311,6 +311,8 @@ class Release(Base):
     number: Mapped[int | None]
     sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     stream_seq: Mapped[int | None] = mapped_column(Key)
+    void_seq: Mapped[int | None] = mapped_column(Key)
+    """Where the void lies that holds its number, until it is acknowledged; 0: it was lost."""
     permitted_at: Mapped[datetime] = mapped_column(Instant)
     claimed_at: Mapped[datetime | None] = mapped_column(Instant)
     sent_at: Mapped[datetime | None] = mapped_column(Instant)
@@ -323,6 +325,13 @@ class Release(Base):
         Index("release_of_child", "child_id", "permitted_at", "id"),
         Index("release_of_recipient", "recipient", "permitted_at", "id"),
         Index("release_numbered", "partner_key", "number", unique=True),
+        Index(
+            "release_void",
+            "partner_key",
+            "void_seq",
+            postgresql_where=text("void_seq IS NOT NULL"),
+            sqlite_where=text("void_seq IS NOT NULL"),
+        ),
         Index(
             "release_under_way",
             "state",

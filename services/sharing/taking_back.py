@@ -132,16 +132,24 @@ async def resolve(outlet: Outlet, release_id: str) -> str:
         if release is None or release.state != WITHDRAWN:
             return release.state if release is not None else VOID
         if release.stream_seq is None:
-            seq = await _put_void_in_its_place(outlet, release)
-            if seq is None:
+            place = await _put_void_in_its_place(outlet, release)
+            if place.void:
                 # a void stands there; but an earlier copy may have been read before a loss
-                return await _end(outlet, release, VOID if release.sent_at is None else SENT)
-            release.stream_seq = seq
+                state = VOID if release.sent_at is None else SENT
+                return await _end(outlet, release, state, void_seq=place.seq)
+            release.stream_seq = place.seq
         return await _erase(outlet, release)
 
 
-async def _put_void_in_its_place(outlet: Outlet, release: Release) -> int | None:
-    """Publish the void under the release's own message id; return where the release lies instead.
+class Place(NamedTuple):
+    """Where in the stream a release's number stands, and whether as a void."""
+
+    seq: int
+    void: bool
+
+
+async def _put_void_in_its_place(outlet: Outlet, release: Release) -> Place:
+    """Publish the void under the release's own message id; return what lies there then.
 
     The broker takes one message of an id: either the release was there before, and is found, or
     it can never get in any more. Beyond the time for which the broker remembers ids, the place in
@@ -153,7 +161,7 @@ async def _put_void_in_its_place(outlet: Outlet, release: Release) -> int | None
         async with outlet.app.db.reading() as session:
             now = await session.get(Release, release.id)
         if now is not None and now.stream_seq is not None:
-            return now.stream_seq
+            return Place(now.stream_seq, void=False)
         release.sent_at = now.sent_at if now is not None else release.sent_at
         try:
             put = await outlet.feeds.put(
@@ -164,10 +172,10 @@ async def _put_void_in_its_place(outlet: Outlet, release: Release) -> int | None
             continue
         await outlet.note_end(partner, put.seq)
         if not put.again:
-            return None
+            return Place(put.seq, void=True)
         there = await outlet.feeds.message(partner, put.seq)
         # gone means: the partner has acknowledged it, whatever it was
-        return None if there is not None and there.subject.endswith(".void") else put.seq
+        return Place(put.seq, void=there is not None and there.subject.endswith(".void"))
     raise AwayError("broker", "busy")
 
 
@@ -188,12 +196,12 @@ async def _erase(outlet: Outlet, release: Release) -> str:
     if not await outlet.feeds.erase(partner, seq):
         return await _end(outlet, release, SENT)  # acknowledged a moment ago
     unread = await _was_unread(outlet, partner, there, server)
-    await _put_void_after(outlet, release)
-    return await _end(outlet, release, ERASED if unread else SENT)
+    void_seq = await put_void_after(outlet, release)
+    return await _end(outlet, release, ERASED if unread else SENT, void_seq=void_seq)
 
 
-async def _put_void_after(outlet: Outlet, release: Release) -> None:
-    """Publish the void that holds the number of an erased release."""
+async def put_void_after(outlet: Outlet, release: Release) -> int:
+    """Publish the void that holds the number of an erased release; return where it lies."""
     partner = str(release.partner_key)
     for _ in range(TRIES):
         after = await outlet.known_end(partner)
@@ -206,7 +214,7 @@ async def _put_void_after(outlet: Outlet, release: Release) -> None:
             await outlet.catch_up(partner)
             continue
         await outlet.note_end(partner, put.seq)
-        return
+        return put.seq
     raise AwayError("broker", "busy")
 
 
@@ -252,14 +260,14 @@ async def _void(outlet: Outlet, release: Release) -> bytes:
     )
 
 
-async def _end(outlet: Outlet, release: Release, state: str) -> str:
+async def _end(outlet: Outlet, release: Release, state: str, *, void_seq: int | None = None) -> str:
     """Write down how a withdrawn release ended; return the state that stands."""
     now = outlet.app.clock.now()
     async with outlet.app.db.writing() as session:
         found = await lock(session, Release, release.id)
         if found is None or found.state != WITHDRAWN:
             return found.state if found is not None else state
-        found.state, found.stream_seq = state, release.stream_seq
+        found.state, found.stream_seq, found.void_seq = state, release.stream_seq, void_seq
         if state == SENT and found.stream_seq is not None:
             found.sent_at = found.sent_at or now
         else:

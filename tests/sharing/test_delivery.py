@@ -402,6 +402,73 @@ async def test_after_a_loss_what_is_no_longer_of_its_epoch_does_not_go_out_again
     assert [(e["type"], e["number"]) for e in events] == [(feed.VOID, 1), (feed.VOID, 2)]
 
 
+async def test_a_message_that_the_broker_passes_over_is_not_taken_for_read(world):
+    await world.permit(1, 2, 3, 4)
+    await world.deliver()
+    await damage(world, 2, hard=False)
+    first = await world.read()
+    await take_receipts(world.outlet)
+    states = [await world.state_of(f"R-00{n}") for n in (1, 2, 3, 4)]
+    await world.deliver()
+    rest = await world.read()
+    await take_receipts(world.outlet)
+
+    assert [event["number"] for event in first] == [1, 3, 4]
+    assert states == ["delivered", "claimed", "delivered", "delivered"]
+    assert [event["number"] for event in rest] == [2]
+    assert await world.state_of("R-002") == "delivered"
+
+
+async def test_what_a_stream_that_lost_its_end_still_holds_is_not_sent_twice(world):
+    await world.permit(1, 2, 3, 4)
+    await world.deliver()
+    first = await world.read(1)
+    await damage(world, 3, hard=True)
+    await take_receipts(world.outlet)
+    states = [await world.state_of(f"R-00{n}") for n in (2, 3, 4)]
+    await world.deliver()
+    rest = await world.read()
+
+    assert states == ["sent", "claimed", "claimed"]
+    assert [event["number"] for event in first + rest] == [1, 2, 3, 4]
+
+
+async def test_voids_that_lay_unread_in_a_lost_stream_are_put_there_again(world):
+    await world.permit(1, 2)
+    await world.deliver()
+    await world.withdraw()
+    await lose_the_stream(world)
+    await take_receipts(world.outlet)
+    await take_receipts(world.outlet)
+    events = await world.read()
+    await take_receipts(world.outlet)
+    await lose_the_stream(world)
+    await take_receipts(world.outlet)
+    await take_receipts(world.outlet)
+
+    assert [(e["type"], e["number"]) for e in events] == [(feed.VOID, 1), (feed.VOID, 2)]
+    assert await world.read() == []  # what was acknowledged stays so
+
+
+async def damage(world, number, *, hard):
+    """Stop the broker, flip a bit in one release where it lies on disk, and start it again."""
+    async with world.db.reading() as session:
+        sealed = (await session.get(Release, f"R-00{number}")).sealed
+    world.broker.stop(hard=hard)
+    for block in world.broker.store.rglob("*.blk"):
+        found = bytearray(block.read_bytes())
+        place = found.find(sealed[-40:])
+        if place >= 0:
+            found[place] ^= 1
+            block.write_bytes(found)
+    world.broker.start()
+    ours = await connect(world.broker, "sharing")
+    js = ours.jetstream(prefix="JSC.API", timeout=5)
+    world.outlet.feeds = Feeds(lambda: js)
+    theirs = await connect(world.broker, world.partner)
+    world.reader = theirs.jetstream(prefix="JSC.API", timeout=5)
+
+
 # Nothing leaves once something has changed
 
 

@@ -117,7 +117,8 @@ async def _voids_passed(
     chosen = select(Release.id, Release.void_seq).where(*placed, Release.void_seq <= acknowledged)
     async with outlet.app.db.reading() as session:
         voids = (await session.execute(chosen)).all()
-    for release_id, seq in voids:
+    for release_id, place in voids:
+        seq = int(place or 0)
         lost = contents.holds(seq) and await outlet.feeds.message(partner, seq) is None
         if lost and not (await outlet.feeds.contents(partner)).holds(seq):
             lost = False  # it was acknowledged just now

@@ -18,6 +18,7 @@ SUB_COMMANDS = {
     "ledger": "Export the decision ledger and verify an export",
     "partner": "Add partner agencies and show them",
     "feed": "Read a partner's feed with that partner's own keys",
+    "replace": "Replace a key of this home while everything runs",
     "quarantine": "Bring a restored system back to work, step by step",
     "dlq": "Look at what services have put aside, and hand it to them again",
     "site": "Make the secrets of a site that runs under Docker Compose",

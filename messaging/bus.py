@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from messaging import trust
 from messaging.errors import AwayError
 from messaging.nats_config import API_PREFIX
+from messaging.reread import mark
 from messaging.telemetry import get_logger
 from messaging.topology import stream_of
 
@@ -125,7 +126,7 @@ class Bus:
         from messaging.consuming import broker_of  # noqa: PLC0415 - slow to import
 
         await self._forget()
-        key = trust.mark(self._app.settings.nats_nkey)
+        key = mark(self._app.settings.nats_nkey)
         self._broker = broker_of(self._app, self._durables, _trust(self._app.settings))
         tries = 0
         while self._client is None:
@@ -160,7 +161,7 @@ class Bus:
             if self._client.stats["reconnects"] != reconnects:
                 reconnects = self._client.stats["reconnects"]
                 self._app.wake("compare")  # the broker may have come back without what we lack
-            if trust.mark(self._app.settings.nats_nkey) not in (None, key):
+            if mark(self._app.settings.nats_nkey) not in (None, key):
                 log.info("broker.new_key")
                 return
             await asyncio.sleep(_WATCH_S)

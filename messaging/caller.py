@@ -20,6 +20,7 @@ from joserfc.jwk import Key, KeySet
 from messaging import trust
 from messaging.errors import AwayError
 from messaging.problem import Problem
+from messaging.reread import Mark, mark
 from messaging.telemetry import get_logger
 from messaging.topology import load
 
@@ -65,7 +66,7 @@ class Verifier:
         self._trust = trust.trusting(ca) if jwks.startswith("https:") else None
         self._keys: dict[str, Key] = {}
         self._tried_at = self._read_at = float("-inf")
-        self._mark: trust.Mark | None = None
+        self._mark: Mark | None = None
         self._why = "away"
         self._lock = asyncio.Lock()
 
@@ -130,7 +131,7 @@ class Verifier:
         pause_s = _KEYS_AGE_MAX_S if self._keys else _REREAD_PAUSE_S
         if time.monotonic() - self._tried_at > pause_s:
             return True
-        return self._file is not None and trust.mark(self._file) not in (None, self._mark)
+        return self._file is not None and mark(self._file) not in (None, self._mark)
 
     def _find(self, kid: str | None) -> Key | None:
         if kid is None:  # without a name only a single key is meant without doubt
@@ -152,7 +153,7 @@ class Verifier:
 
     async def _fetch(self) -> Any:
         if self._file is not None:
-            self._mark = trust.mark(self._file)
+            self._mark = mark(self._file)
             return json.loads(await asyncio.to_thread(self._file.read_text))
         verify = self._trust if self._trust is not None else True
         async with httpx.AsyncClient(timeout=5.0, trust_env=False, verify=verify) as client:

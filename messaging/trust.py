@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from messaging.reread import Reread
 from messaging.telemetry import get_logger
 
 log = get_logger()
@@ -25,61 +26,27 @@ _VERIFYING = {
 }
 """OpenSSL's codes for why a certificate does not count."""
 
-Mark = tuple[tuple[int, int, int], ...]
-
 
 class LiveContext(ssl.SSLContext):
-    """A TLS context that is made anew for the first connection after its files have changed.
+    """A TLS context that is made anew for the first connection after its files have changed."""
 
-    Where the new files cannot be used (the certificate is there and its key not yet) the former
-    ones stay, and it says so once.
-    """
-
-    _name: str
-    _make: Callable[[], ssl.SSLContext]
-    _files: tuple[Path, ...]
-    _seen: Mark | None
-    _current: ssl.SSLContext
+    _current: Reread[ssl.SSLContext]
 
     def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
         """Begin one connection with what the files say now."""
-        return self._now().wrap_bio(*args, **kwargs)
+        return self._current().wrap_bio(*args, **kwargs)
 
     def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
         """Begin one connection with what the files say now."""
-        return self._now().wrap_socket(*args, **kwargs)
-
-    def _now(self) -> ssl.SSLContext:
-        found = mark(*self._files)
-        if found != self._seen:
-            self._seen = found
-            try:
-                self._current = self._make()
-                log.info("tls.read_again", name=self._name)
-            except (OSError, ValueError) as error:  # SSLError is an OSError
-                log.warning("tls.not_read", name=self._name, error=type(error).__name__)
-        return self._current
+        return self._current().wrap_socket(*args, **kwargs)
 
 
 def _live(
     name: str, protocol: int, make: Callable[[], ssl.SSLContext], *files: Path
 ) -> LiveContext:
     context = LiveContext(protocol)
-    context._name, context._make, context._files = name, make, files
-    context._seen, context._current = mark(*files), make()
+    context._current = Reread(name, make, *files)
     return context
-
-
-def mark(*files: Path) -> Mark | None:
-    """Return what differs once a file was replaced; None where one is not there.
-
-    A secret of Kubernetes is a link that leads to another file then.
-    """
-    try:
-        found = [file.stat() for file in files]
-    except OSError:
-        return None
-    return tuple((one.st_ino, one.st_mtime_ns, one.st_size) for one in found)
 
 
 def trusting(authority: Path | None) -> ssl.SSLContext:

@@ -7,7 +7,7 @@ shape of answers are OPA's, so that `sharing` knows one client.
 import argparse
 import hmac
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,11 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Door:
-    """What may be asked: health, and one document by the holder of the token."""
+    """What may be asked: health, and one document by the holder of a token."""
 
-    def __init__(self, loaded: Loaded, token_sha256: str) -> None:
+    def __init__(self, loaded: Loaded, tokens_sha256: Sequence[str]) -> None:
         self._loaded = loaded
-        self._token_sha256 = token_sha256
+        self._tokens_sha256 = tokens_sha256
         self._provenance = {
             "version": find_engine().version,
             "bundles": {"homeward": {"revision": loaded.revision}},
@@ -87,7 +87,7 @@ class Door:
         if len(held) != 1 or not held[0].startswith(b"Bearer "):
             return False
         digest = sha256(held[0].removeprefix(b"Bearer ")).hexdigest()
-        return hmac.compare_digest(digest, self._token_sha256)
+        return any(hmac.compare_digest(digest, known) for known in self._tokens_sha256)
 
 
 def _refused(_: str) -> None:
@@ -102,7 +102,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     asked = parser.parse_args()
     caller = json.loads((asked.bundle / "homeward_caller" / "data.json").read_bytes())
-    door = Door(Loaded(asked.bundle), caller["token_sha256"])
+    door = Door(Loaded(asked.bundle), caller["tokens_sha256"])
     uvicorn.run(
         door,
         host="127.0.0.1",

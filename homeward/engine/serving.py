@@ -29,12 +29,15 @@ def server_command(engine: Engine, bundle: Path, port: int, token_file: Path) ->
 
 
 def admit(bundle: Path, token_file: Path) -> None:
-    """Let the holder of the token in `token_file` ask, and nobody who was admitted before."""
-    token = token_file.read_text(encoding="utf-8").strip()
-    if not token:
+    """Let the holders of the tokens in `token_file` ask, and nobody who was admitted before.
+
+    One token a line: the old and the new one while it is being replaced, else one.
+    """
+    tokens = token_file.read_text(encoding="utf-8").split()
+    if not tokens:
         raise ValueError("the token file is empty")
     caller = bundle / "homeward_caller" / "data.json"
     caller.parent.mkdir(mode=0o700, exist_ok=True)
-    content = json.dumps({"token_sha256": sha256(token.encode()).hexdigest()})
+    content = json.dumps({"tokens_sha256": [sha256(one.encode()).hexdigest() for one in tokens]})
     with open(os.open(caller, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(content)

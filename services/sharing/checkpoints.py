@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts import ledger
 from messaging.app import App
 from messaging.database import Database
+from messaging.reread import Reread
 from services.sharing.ledger_tables import CHECKPOINTS, ENTRIES, HEAD
 
 EVERY_ENTRIES = 1000
@@ -170,8 +172,12 @@ async def checkpoint_due(app: App) -> datetime | None:
 
 
 def signer_of(app: App) -> Signer:
-    """Return the ledger's signer of this process, its key read once."""
+    """Return the ledger's signer of this process; a key that was replaced is read again."""
     found = app.state.get("ledger_signer")
-    if not isinstance(found, Signer):
-        found = app.state["ledger_signer"] = Signer.read(app.settings.ledger_key)
-    return found
+    if not isinstance(found, Reread):
+        file = app.settings.ledger_key
+        found = Reread("ledger_key", partial(Signer.read, file), file)
+        app.state["ledger_signer"] = found
+    signer = found()
+    assert isinstance(signer, Signer)  # noqa: S101 - put there above
+    return signer

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from itertools import takewhile
 from typing import Any
 
@@ -15,6 +16,7 @@ from contracts.sharing import ReleaseDelivered
 from messaging.app import App
 from messaging.database import lock
 from messaging.errors import AwayError
+from messaging.reread import Reread
 from messaging.telemetry import get_logger
 from messaging.transaction import emit_all
 from services.sharing import ledger
@@ -67,10 +69,9 @@ LOOK_AGAIN_S = 0.1
 async def set_up(app: App) -> Outlet:
     """Make the outlet of this process and keep it in the app's state; called once at the start."""
     settings = app.settings
-    keys = Keys.read(
-        settings.signing_key, settings.id_key, settings.pseudonym_key, settings.feed_issuer
-    )
-    signer = signer_of(app) if settings.ledger_key is not None else None
+    told = (settings.signing_key, settings.id_key, settings.pseudonym_key, settings.feed_issuer)
+    keys = Reread("signing_key", partial(Keys.read, *told), settings.signing_key)
+    signer = partial(signer_of, app) if settings.ledger_key is not None else None
     outlet = Outlet(app, keys, Feeds(app.bus.jetstream), signer=signer)
     app.state["outlet"] = outlet
     return outlet

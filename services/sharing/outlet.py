@@ -45,11 +45,12 @@ class Outlet:
     """One for each process of `sharing`."""
 
     app: App
-    keys: Keys
+    read_keys: Callable[[], Keys]
+    """Read again when the signing key was replaced."""
     feeds: Feeds
     who: Who = ask_referral
     pause: Pause = no_pause
-    signer: Signer | None = None
+    signer: Callable[[], Signer] | None = None
     """The ledger's; None: nothing that leaves carries a checkpoint."""
     looked: set[str] = field(default_factory=set)
     """Partners whose feeds this process has compared with what the database knows of them."""
@@ -60,6 +61,11 @@ class Outlet:
     _met: dict[str, str] = field(default_factory=dict)
     _delivering: dict[str, asyncio.Lock] = field(default_factory=dict)
     _taking_back: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> Keys:
+        """Return what we sign with now."""
+        return self.read_keys()
 
     @property
     def source(self) -> str:
@@ -78,7 +84,7 @@ class Outlet:
         """Return the checkpoint that goes out with what leaves now."""
         if self.signer is None:
             return None
-        return await for_leaving(self.app.db, self.signer, self.app.clock.now(), within)
+        return await for_leaving(self.app.db, self.signer(), self.app.clock.now(), within)
 
     async def meet(self, partner: str) -> str:
         """Note how far the feed went when this run of the broker was first met; return its id.

@@ -189,8 +189,9 @@ class Policy:
         if self._token is None:
             return {}
         try:
-            return {"Authorization": f"Bearer {self._token.read_text().strip()}"}
-        except OSError as error:
+            # while it is being replaced there are two in the file: the engine takes either
+            return {"Authorization": f"Bearer {self._token.read_text().split()[0]}"}
+        except (OSError, IndexError) as error:
             raise NoDecisionError("no_token") from error
 
     def _read(self, body: bytes) -> Answer:

@@ -92,7 +92,8 @@ class World:
             wake=self.woken.append,
         )
         self.js = js
-        self.outlet = Outlet(self.app, Keys(SIGNING, b"p" * 32), Feeds(lambda: js), who=self.who)
+        keys = Keys(SIGNING, b"p" * 32)
+        self.outlet = Outlet(self.app, lambda: keys, Feeds(lambda: js), who=self.who)
         self.app.state["outlet"] = self.outlet
 
     async def who(self, _app, child_id):
@@ -281,7 +282,7 @@ async def test_releases_are_numbered_without_a_gap_in_the_order_of_their_permiss
 
 async def test_delivering_twice_at_once_delivers_once(world):
     await world.permit(*range(1, 21))
-    other = Outlet(world.app, world.outlet.keys, world.outlet.feeds, who=world.who)
+    other = Outlet(world.app, world.outlet.read_keys, world.outlet.feeds, who=world.who)
     await asyncio.gather(*(deliver_once(o) for o in (world.outlet, other, world.outlet, other)))
     await world.deliver()
 

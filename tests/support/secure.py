@@ -98,6 +98,7 @@ class Site:
         self.directory, self.broker, self.postgres = directory, broker, postgres
         self.issuer, self.authority = issuer, authority
         self.running: list[Running] = []
+        self._mark = secrets.token_hex(4)  # the server is shared, databases are not
         (directory / "ids.key").write_bytes(secrets.token_bytes(32))
         (directory / "localities.yaml").write_text(LOCALITIES)
 
@@ -127,7 +128,7 @@ class Site:
         if self.postgres is None:
             return {"database_url": f"sqlite:///{self.directory}/{name}.sqlite"}
         return {
-            "database_url": self.postgres.database(name),
+            "database_url": self.postgres.database(f"{name}_{self._mark}"),
             "database_ca": self.authority.ca,
             "database_password": self.postgres.password,
         }

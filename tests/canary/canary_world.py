@@ -130,7 +130,6 @@ class MarkedWorld(World):
                 said,
                 self.marks.code(f"{where} wrong code"),
                 {said: said},
-                [said],
                 f"{said}\0",
                 f"\ud800{said}",
                 said * (TOO_LONG // len(said)),

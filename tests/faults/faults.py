@@ -17,7 +17,8 @@ from faults.breaking import Breaker
 from homeward.home import SERVICES
 
 DISK_FULL_BYTES = 1 << 20
-LOOKS = 20
+LOOKS = 90
+"""A second apart: until cases move again, an emptied stream holds nothing to spoil."""
 SERVER_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 """Postgres may be killed while it is used to break something else."""
 
@@ -101,7 +102,7 @@ async def bit_flipped(on: Breaker) -> None:
                         _flip(on.dice.choice(blocks), on.dice)
                         on.note("bit flipped in a stream")
                         return
-        await asyncio.sleep(1)  # everything was just lost: there is nothing to spoil yet
+        await asyncio.sleep(1)
 
 
 def _blocks(on: Breaker) -> list[Path]:

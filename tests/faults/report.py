@@ -39,6 +39,7 @@ HOW = """\
 ```
 make faults ROUNDS=20                                        # SQLite and Postgres in turns
 PYTHONPATH=tests .venv/bin/python -m faults.rounds --seed 7  # one round again, from its seed
+PYTHONPATH=tests .venv/bin/python -m faults.rounds --store-lost 500  # the broker's disk, lost
 ```
 
 A seed fixes what is broken and about when; how far the programs have come by then is never twice

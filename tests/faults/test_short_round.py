@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from faults.homes import can_mount
-from faults.rounds import SHORT, Round, play
+from faults.plans import SHORT
+from faults.round import Round, play
 from support.postgres import NoPostgresError
 
 SEED = 20261127

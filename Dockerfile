@@ -28,8 +28,6 @@ COPY --from=dependencies /opt/homeward/venv /opt/homeward/venv
 WORKDIR /opt/homeward/app
 COPY contracts contracts
 COPY messaging messaging
-# Said although it is the usual one: only then does Docker tell a kill from a stop, and restarts.
-STOPSIGNAL SIGTERM
 
 # OPA's engine as a library: it checks the policies and builds their bundle.
 FROM ${PYTHON} AS engine
@@ -48,8 +46,9 @@ COPY policies policies
 RUN python -m homeward policy check \
  && python -m homeward policy test \
  && python -m compileall -q -j 0 --invalidation-mode unchecked-hash . /opt/engine \
- && mkdir -p /var/lib/homeward/nats /var/lib/homeward/policies /var/lib/homeward/tokens \
- && cd /var/lib/homeward/tokens && mkdir referral scheduling interview sharing notify \
+ && for service in referral scheduling interview sharing notify; do \
+      mkdir -p "/var/lib/homeward/tokens/$service"; done \
+ && mkdir -p /var/lib/homeward/nats /var/lib/homeward/policies \
  && chown -R 10001:10001 /var/lib/homeward
 USER 10001:10001
 # What serves nothing has no health; the one part that stays, the issuer, has it in docker-compose.yml.

@@ -12,10 +12,11 @@ from typing import Any
 import typer
 
 from homeward import migrate
+from homeward.engine import policy_digest
 from homeward.home import Home, HomeError
 from homeward.seed import decided, rows
 from homeward.seed.history import Episode, history, yesterday
-from homeward.seed.kinds import Kind, in_force_from, kinds
+from homeward.seed.kinds import POLICIES, Kind, in_force_from, kinds
 from homeward.seed.writing import Writer, writer
 
 SERVICES = ("referral", "scheduling", "sharing")
@@ -66,7 +67,7 @@ async def fill(
         for name, one in writers.items():
             if not await one.empty(OWN[name]):
                 raise NotEmptyError(f"the database of {name} is not empty: seed a fresh one")
-        chain = decided.Chain()
+        chain = decided.Chain(policy_digest(POLICIES))
         made = await _write(writers, chain, episodes, decisions, number, tick=tick)
         if chain.seq:
             change = "UPDATE ledger_head SET seq = ?, hash = ? WHERE id = 1"

@@ -63,16 +63,16 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "ledger_entry": ("seq", "at", "kind", "body", "prev", "hash"),
     "ledger_salt": ("seq", "salt"),
 }  # fmt: skip
-DIGEST = "seed"
-"""Stands as the digest of the policies: no policies that ever ran decided these."""
 Made = Iterator[tuple[str, Row]]
 
 
 class Chain:
     """The ledger as it grows."""
 
-    def __init__(self) -> None:
+    def __init__(self, digest: str) -> None:
         self.seq, self.hash = 0, GENESIS
+        self.digest = digest
+        """Of the policies that decided what is entered."""
 
     def add(self, kind: str, body: dict[str, Any], at: datetime) -> Made:
         """Yield the rows of one entry and its salt."""
@@ -179,11 +179,11 @@ def _decision_rows(
     yield "decision", (
         decision, *about.values(), epoch, epoch, digest, answer["decision"], *codes,
         answer["defer_to"] and json.dumps(answer["defer_to"]), told.purpose,
-        answer["policy_version"], DIGEST, at, True,
+        answer["policy_version"], chain.digest, at, True,
     )  # fmt: skip
     who = ledger.about(about["recipient"], told.type)
     same = {part: about[part] for part in about if part != "recipient"} | who
-    policy = {"policy_version": answer["policy_version"], "policy_digest": DIGEST}
+    policy = {"policy_version": answer["policy_version"], "policy_digest": chain.digest}
     parts = ("decision", "rule_ids", "gates_used", "basis", "transforms", "obligations")
     body = {
         "decision_id": decision, **same, "recipient_type": told.type, "epoch": epoch,
@@ -194,6 +194,6 @@ def _decision_rows(
     if answer["decision"] in ("allow", "allow_redacted"):
         release = decision.replace("DE-", "RL-")
         yield "release", (
-            release, decision, *about.values(), None, epoch, 1, answer["policy_version"], DIGEST,
-            "delivered", at, at, at, "in_person",
+            release, decision, *about.values(), None, epoch, 1, answer["policy_version"],
+            chain.digest, "delivered", at, at, at, "in_person",
         )  # fmt: skip

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
 from joserfc.jwk import OKPKey
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -26,6 +29,7 @@ FRESH = timedelta(seconds=10)
 """How old the checkpoint may be that goes out with a release, where there are newer entries."""
 
 PAGE = 1000
+PUBLISHED = "ledger.jwks.json"
 
 
 class LedgerBrokenError(Exception):
@@ -51,15 +55,10 @@ class Signer:
             raise ValueError("the ledger's key is not a private Ed25519 key")
         return cls(jwk.private_key, jwk.kid or jwk.thumbprint())
 
-    def signed(self, found: Mapping[str, Any]) -> bool:
-        """Tell whether a checkpoint that somebody shows us was made with this key."""
-        try:
-            signature = bytes.fromhex(found["signature"])
-            said = ledger.signing_input(found["seq"], found["hash"], found["at"], self.kid)
-            self._key.public_key().verify(signature, said)
-        except (InvalidSignature, ValueError):
-            return False
-        return bool(found["kid"] == self.kid)
+    @property
+    def public(self) -> Ed25519PublicKey:
+        """Return the half with which others verify."""
+        return self._key.public_key()
 
     def sign(self, seq: int, digest: str, at: str) -> bytes:
         """Return the signature of "entry `seq` had hash `digest`"."""
@@ -90,6 +89,28 @@ async def make_checkpoint(db: Database, signer: Signer, now: datetime) -> dict[s
         row = {name: value for name, value in made.items() if name != "checkpoint"}
         await session.execute(insert(CHECKPOINTS), [row])
     return made
+
+
+def ours(app: App, found: Mapping[str, Any]) -> bool:
+    """Tell whether a checkpoint that somebody shows us was signed with a key of our ledger.
+
+    Besides the present one count those in `ledger.jwks.json` beside it, where that is: a key that
+    was replaced after a backup is known to those outside alone, and is put there by hand.
+    """
+    present = signer_of(app)
+    keys = {present.kid: present.public}
+    others = Path(app.settings.ledger_key).with_name(PUBLISHED)
+    if others.exists():
+        for one in json.loads(others.read_bytes())["keys"]:
+            key = OKPKey.import_key(one)
+            if isinstance(key.public_key, Ed25519PublicKey) and key.kid:
+                keys.setdefault(key.kid, key.public_key)
+    try:
+        said = ledger.signing_input(found["seq"], found["hash"], found["at"], found["kid"])
+        keys[found["kid"]].verify(bytes.fromhex(found["signature"]), said)
+    except (InvalidSignature, ValueError, KeyError):
+        return False
+    return True
 
 
 async def for_leaving(

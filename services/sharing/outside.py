@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts import ledger
 from messaging.app import App
 from messaging.database import lock
-from services.sharing.checkpoints import signer_of
+from services.sharing.checkpoints import ours
 from services.sharing.ledger_tables import ENTRIES, HEAD
 from services.sharing.quarantine_tables import PartnerAsked, Quarantine, ReadOutside
 from services.sharing.tables import (
@@ -53,10 +53,9 @@ async def weigh(
 
     Whatever two people have stated or confirmed on older knowledge has to be stated again.
     """
-    signer = signer_of(app)
     head, _ = await head_of(session)
     for one in sorted(checkpoints, key=lambda one: int(one["seq"])):
-        if not signer.signed(one):
+        if not ours(app, one):
             raise NotOursError
         if found.outside is None or one["seq"] > found.outside["seq"]:
             found.outside, found.loss = dict(one), None

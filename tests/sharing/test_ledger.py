@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from contracts import ledger as form
 from homeward.ledger_check import check
 from messaging.database import Database
+from messaging.reread import Reread
 from services.sharing import ledger
 from services.sharing.checkpoints import (
     EVERY,
@@ -245,7 +246,9 @@ async def test_nothing_is_signed_over_a_ledger_that_was_tampered_with(db):
 
 def an_app(db, now=NOON):
     return SimpleNamespace(
-        db=db, clock=SimpleNamespace(now=lambda: now), state={"ledger_signer": SIGNER}
+        db=db,
+        clock=SimpleNamespace(now=lambda: now),
+        state={"ledger_signer": Reread("ledger_key", lambda: SIGNER)},
     )
 
 

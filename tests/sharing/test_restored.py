@@ -7,12 +7,14 @@ from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from joserfc.jwk import OKPKey
 from sqlalchemy import insert, select
 
 from contracts import ledger as form
 from homeward.ledger_check import Checkpoint, WrongError, check
 from messaging.database import Database
 from messaging.ids import Ids
+from messaging.reread import Reread
 from services.sharing import bringing_back, ending, ledger, numbers, outside
 from services.sharing.checkpoints import Signer, entries_after, make_checkpoint
 from services.sharing.ending import NotInOrderError, Person, SecondPersonError
@@ -33,13 +35,14 @@ DPO, DSL, MANAGER = Person("P-1", "dpo"), Person("D-1", "dsl"), Person("M-1", "m
 class Site:
     """The database of one `sharing`."""
 
-    def __init__(self, db) -> None:
+    def __init__(self, db, folder) -> None:
         self.db = db
         self.app = SimpleNamespace(
             db=db,
             clock=SimpleNamespace(now=lambda: NOON + timedelta(hours=2)),
             ids=Ids(bytes(range(32))),
-            state={"ledger_signer": SIGNER},
+            state={"ledger_signer": Reread("ledger_key", lambda: SIGNER)},
+            settings=SimpleNamespace(ledger_key=folder / "ledger.jwk.json"),
         )
 
     async def note(self, kind="decision", **body):
@@ -127,7 +130,7 @@ def a_release(release_id, **changes):
 
 
 @pytest.fixture
-async def site(database_url):
+async def site(database_url, tmp_path):
     """A restored database with one partner, whose next number is 3, and two entries."""
     db = Database(database_url)
     async with db.writing() as session:
@@ -138,7 +141,7 @@ async def site(database_url):
                 key=POLICE, type="police", nkey="U", jwk={}, next_number=3, added_at=NOON
             )
         )  # fmt: skip
-    made = Site(db)
+    made = Site(db, tmp_path)
     await made.note()
     await made.note()
     async with db.writing() as session:
@@ -154,7 +157,7 @@ async def before_loss(tmp_path):
     async with db.writing() as session:
         await (await session.connection()).run_sync(Base.metadata.create_all)
         await session.execute(insert(HEAD), [{"id": 1, "seq": 0, "hash": form.GENESIS}])
-    yield Site(db)
+    yield Site(db, tmp_path)
     await db.dispose()
 
 
@@ -232,6 +235,21 @@ async def test_a_checkpoint_of_another_key_counts_for_nothing(site):
 
     with pytest.raises(NotOursError):
         await site.weigh(stated)
+
+
+async def test_a_key_that_replaced_ours_after_the_backup_counts_once_it_is_put_beside_ours(
+    site, tmp_path
+):
+    other = Signer(STRANGER._key, "ledger-2")
+    held = form.checkpoint(9, "0" * 64, "x", "ledger-2", other.sign(9, "0" * 64, "x"))
+    with pytest.raises(NotOursError):
+        await site.weigh(held)
+
+    jwk = OKPKey.import_key(STRANGER._key).as_dict(private=False)
+    (tmp_path / "ledger.jwks.json").write_text(json.dumps({"keys": [jwk | {"kid": "ledger-2"}]}))
+    await site.weigh(held)
+
+    assert "ledger.entries_missing" in await site.missing()
 
 
 async def test_two_people_record_by_name_what_nobody_has_any_more(site, before_loss):

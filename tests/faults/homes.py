@@ -6,15 +6,17 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import psutil
 from support import postgres
-from support.apart import run
+from support.apart import end_with_us, run
 from support.broker import environment
 
 from homeward import processes, up
@@ -98,6 +100,7 @@ class BrokenHome:
                 [sys.executable, "-c", SUPERVISE, str(self.home.path)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=variables,
                 start_new_session=True,
+                preexec_fn=end_with_us,  # noqa: PLW1509 - it only asks the kernel
             )  # fmt: skip
         end = time.monotonic() + READY_WITHIN_S
         while self.home.state().get("phase") != "ready":
@@ -173,19 +176,20 @@ def broken_home(folder: Path, *, on_postgres: bool, small_disk_mb: int = 0) -> I
             subprocess.run(["umount", "--lazy", home.nats_data], check=False)
 
 
+@cache
 def can_mount() -> bool:
     """Tell whether file systems can be mounted here, which only root can, and not everywhere."""
-    return os.geteuid() == 0 and shutil.which("mount") is not None
+    with tempfile.TemporaryDirectory() as place:
+        if not _mount(Path(place), 1):
+            return False
+        subprocess.run(["umount", place], check=True)
+    return True
 
 
 def _mount(place: Path, size_mb: int) -> bool:
-    if not can_mount():
+    if os.geteuid() != 0 or shutil.which("mount") is None:
         return False
-    place.mkdir(parents=True, mode=0o700)
-    size = f"size={size_mb}m,mode=0700"
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", size, "homeward-faults", place],
-        capture_output=True,
-        check=False,
-    )
-    return made.returncode == 0
+    place.mkdir(parents=True, mode=0o700, exist_ok=True)
+    options = f"size={size_mb}m,mode=0700"
+    command = ["mount", "-t", "tmpfs", "-o", options, "homeward-faults", place]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0

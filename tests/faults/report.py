@@ -25,6 +25,9 @@ databases spoilt, clocks set wrong, at random instants, several things at once. 
 let go, and what can be seen from outside is judged: the lists of the APIs, each partner's feed read
 with that partner's keys, the bus, the exported ledger. The judge (`tests/faults/oracle.py`) never
 looks into a service's database, and is itself tested with seeded defects.
+
+Two settings of a round are quicker than a site's: a part that keeps dying waits a second at most
+before it is started again (30 s), and services compare what they were told every 5 s (300 s).
 """
 PROMISES = """\
 Judged after each round, among others: each answered referral has one episode and one offer; no
@@ -32,6 +35,20 @@ pair of item and recipient is decided or released twice for the same facts; each
 once in effect, numbered without gaps, and in the ledger after its decision; nothing is readable
 after an acknowledged withdrawal that the answer does not name; nothing stays pending, no event is a
 dead letter, no name or word of a child lies on the bus.
+"""
+FOUND = """\
+## Found by it
+
+Runs before this one found, and regression tests now hold:
+
+- Questions to OPA that were cut off at their deadline kept their connections; with both of them
+  kept so, `sharing` decided nothing until it was started again (`tests/sharing/test_policy.py`).
+- A broker killed within a tenth of a second of a partner's pull forgot what it had handed out; a
+  withdrawal then called "erased" what the partner held (`tests/sharing/test_delivery.py`).
+- A flipped bit cost a stream its end; a delivery that was under way stayed counted as unhandled
+  (`tests/messaging/test_spoilt_streams.py`).
+
+Not covered: power cuts, a disk that lies about what it wrote, a cluster of brokers.
 """
 HOW = """\
 ## Run it
@@ -62,7 +79,9 @@ def write(page: Path, results: Sequence[Result]) -> None:
 
 def text(results: Sequence[Result]) -> str:
     """Return the page."""
-    return "\n".join([ABOUT, _summary(results), _table(results), PROMISES, _rounds(results), HOW])
+    return "\n".join(
+        [ABOUT, _summary(results), _table(results), PROMISES, _rounds(results), FOUND, HOW]
+    )
 
 
 def _kills(result: Result) -> int:
@@ -85,7 +104,7 @@ def _summary(results: Sequence[Result]) -> str:
         f"{violated} violations.**",
         f"{_total(results, 'cases'):,} cases, {_total(results, 'decisions'):,} decisions, "
         f"{_total(results, 'releases'):,} releases, {_total(results, 'reads'):,} feed events read, "
-        f"{_total(results, 'withdrawals'):,} withdrawals; the supervisor started something again "
+        f"{_total(results, 'withdrawals'):,} withdrawals; the supervisor started a program again "
         f"{_total(results, 'restarts'):,} times.\n",
         _proof(trials, violated),
     ]
@@ -104,7 +123,7 @@ def _proof(trials: int, violated: int) -> str:
 
 
 def _bound(trials: int) -> str:
-    return f"≤ {min(100.0, 300 / trials):.2g} %"
+    return f"≤ {min(100.0, 300 / trials):.1f} %"
 
 
 def _table(results: Sequence[Result]) -> str:

@@ -19,7 +19,7 @@ from nats.js.errors import NotFoundError
 
 from homeward.home import SERVICES, Home
 
-REST_WITHIN_S = 180.0
+REST_WITHIN_S = 400.0
 STILL_FOR = 4
 """Looks in a row that find nothing pending: what one service ends, another begins."""
 

@@ -19,12 +19,17 @@ _RELOADED = "Reloaded server configuration"
 _REFUSED = ("Failed to reload server configuration", "[ERR]")
 
 
-def partner_nkeys(home: Home) -> dict[str, str]:
-    """Return the public broker key of each partner of this home."""
+def partner_nkeys(home: Home) -> dict[str, list[str]]:
+    """Return the public broker keys of each partner of this home.
+
+    Two while they are being replaced; none where it has left: the account stays, for `sharing`.
+    """
     found = {}
     for file in sorted(home.partners.glob("*/*.public.json")):
         key = file.name.removesuffix(".public.json")
-        found[key] = str(json.loads(file.read_text())["nkey"])
+        told = json.loads(file.read_text())
+        present = [] if told.get("revoked") else [told["nkey"], *told.get("former", [])]
+        found[key] = [str(one) for one in present]
     return found
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +99,7 @@ def add_all(home: Home, agencies: Sequence[Agency]) -> list[dict[str, Any]]:
     for agency in agencies:
         check(agency)
     sharing, token = home.url("sharing"), home.token("ops", services=["sharing"])
-    fresh = [agency for agency in agencies if _write_public(home, agency)]
+    before = {agency.key: _write_public(home, agency) for agency in agencies}
     headers = {"Authorization": f"Bearer {token}"}
     try:
         home.reload_broker()
@@ -108,27 +108,20 @@ def add_all(home: Home, agencies: Sequence[Agency]) -> list[dict[str, Any]]:
         ) as client:
             return [_register(client, agency) for agency in agencies]
     except BaseException:
-        for agency in fresh:
-            (home.partner(agency.key) / f"{agency.key}.public.json").unlink(missing_ok=True)
-        if fresh:
-            with suppress(HomeError):  # the first refusal is the one to be told
-                home.reload_broker()
+        for key, text in before.items():
+            file = home.partner(key) / f"{key}.public.json"
+            if text is None:
+                file.unlink(missing_ok=True)
+            else:
+                keys.write_secret(file, text)
+        with suppress(HomeError):  # the first refusal is the one to be told
+            home.reload_broker()
         raise
 
 
 def check(agency: Agency) -> None:
     """Refuse what could not be right, before anything is touched. Raises `PartnerError`."""
-    _check_key(agency.key)
-    public = agency.public
-    jwk = public.get("jwk")
-    if public.get("key", agency.key) != agency.key:
-        raise PartnerError("these are the public keys of another partner")
-    if not NKEY.match(str(public.get("nkey"))):
-        raise PartnerError("`nkey` is not the public key of a user (U…)")
-    if not isinstance(jwk, dict) or (jwk.get("kty"), jwk.get("crv")) not in CURVES:
-        raise PartnerError("`jwk` is not an X25519 or P-256 key")
-    if "d" in jwk:
-        raise PartnerError("`jwk` holds the private key: keep it, and make new ones")
+    check_public(agency.key, agency.public)
     known = yaml.safe_load(RECIPIENTS.read_text())["recipients"]
     names = {alias: name for name, one in known.items() for alias in one.get("aliases", ())}
     kind = names.get(agency.type, agency.type)
@@ -139,16 +132,39 @@ def check(agency: Agency) -> None:
         raise PartnerError(f"role of {kind} is one of: {', '.join(roles)}")
 
 
-def _write_public(home: Home, agency: Agency) -> bool:
-    """Write down the public keys; tell whether they are new. Other keys are never overwritten."""
+def check_public(key: str, public: Mapping[str, Any]) -> None:
+    """Refuse public keys that could not be right. Raises `PartnerError`."""
+    _check_key(key)
+    jwk = public.get("jwk")
+    if public.get("key", key) != key:
+        raise PartnerError("these are the public keys of another partner")
+    if not NKEY.match(str(public.get("nkey"))):
+        raise PartnerError("`nkey` is not the public key of a user (U…)")
+    if not isinstance(jwk, dict) or (jwk.get("kty"), jwk.get("crv")) not in CURVES:
+        raise PartnerError("`jwk` is not an X25519 or P-256 key")
+    if "d" in jwk:
+        raise PartnerError("`jwk` holds the private key: keep it, and make new ones")
+
+
+def _write_public(home: Home, agency: Agency) -> str | None:
+    """Write down the public keys; return what stood there. Other keys are never overwritten.
+
+    An agency that had left may come back, with new keys.
+    """
     file = home.partner(agency.key) / f"{agency.key}.public.json"
+    before = file.read_text() if file.exists() else None
+    if before is not None:
+        present = json.loads(before)
+        same, left = present["nkey"] == agency.public["nkey"], bool(present.get("revoked"))
+        if left and same:
+            raise PartnerError(f"{agency.key} has left: it comes back with new keys only", NO)
+        if not left and not same:
+            raise PartnerError(f"{agency.key} is registered with other keys: see `rotate`", NO)
+        if not left:
+            return before
     public = {**agency.public, "key": agency.key}
-    text = json.dumps(public, indent=2) + "\n"
-    fresh = not file.exists()
-    if not fresh and json.loads(file.read_text())["nkey"] != public["nkey"]:
-        raise PartnerError(f"{agency.key} is registered with other keys", NO)
-    keys.write_secret(file, text)
-    return fresh
+    keys.write_secret(file, json.dumps(public, indent=2) + "\n")
+    return before
 
 
 def _register(client: httpx.Client, agency: Agency) -> dict[str, Any]:
@@ -166,12 +182,13 @@ def _register(client: httpx.Client, agency: Agency) -> dict[str, Any]:
     if answer.status_code == httpx.codes.CONFLICT:
         raise PartnerError(f"{agency.key} is registered otherwise", NO)
     if not answer.is_success:
-        raise PartnerError(f"sharing refuses {agency.key}: {_code(answer)}", NO)
+        raise PartnerError(f"sharing refuses {agency.key}: {code_of(answer)}", NO)
     told: dict[str, Any] = answer.json()
     return told
 
 
-def _code(answer: httpx.Response) -> str:
+def code_of(answer: httpx.Response) -> str:
+    """Return why something was refused, in codes."""
     try:
         problem = answer.json()
         parts = [f"{e['field']} {e['code']}" for e in problem.get("errors", [])]
@@ -246,6 +263,18 @@ def listed(home: Home) -> list[dict[str, Any]]:
 # The commands
 
 
+def _read_public(file: Path) -> dict[str, Any]:
+    try:
+        told = json.loads(file.read_text())
+    except OSError as error:
+        raise PartnerError(f"{file}: {error.strerror}") from error
+    except ValueError as error:
+        raise PartnerError(f"{file} holds no public keys") from error
+    if not isinstance(told, dict):
+        raise PartnerError(f"{file} holds no public keys")
+    return told
+
+
 def _stop(error: Exception) -> typer.Exit:
     typer.echo(f"homeward: {error}", err=True)
     return typer.Exit(error.code if isinstance(error, PartnerError) else AWAY)
@@ -285,18 +314,81 @@ def add_command(
     """Register an agency while everything runs, and write what it needs to read its feed."""
     here = Home.at(home)
     try:
-        told = json.loads(public.read_text())
-        if not isinstance(told, dict):
-            raise PartnerError(f"{public} holds no public keys")
-        add(here, key, told, type=kind, role=role, area=area)
+        add(here, key, _read_public(public), type=kind, role=role, area=area)
         files = write_context(here, key, out or public.parent)
     except (PartnerError, HomeError) as error:
         raise _stop(error) from error
     except OSError as error:
         raise _stop(PartnerError(f"{error.filename}: {error.strerror}")) from error
-    except ValueError as error:
-        raise _stop(PartnerError(f"{public} holds no public keys")) from error
     typer.echo(f"{key} is registered. It needs: {' and '.join(map(str, files))}")
+
+
+@app.command("rotate")
+def rotate_command(
+    key: Annotated[str, typer.Argument(help="e.g. northshire-police")],
+    *,
+    public: Annotated[
+        Path | None, typer.Option("--public", help="The partner's new .public.json.")
+    ] = None,
+    lost: Annotated[
+        bool, typer.Option(help="The former decryption key is lost: release anew what is unread.")
+    ] = False,
+    now: Annotated[
+        bool, typer.Option(help="Somebody else may have the former key: let it in no more.")
+    ] = False,
+    done: Annotated[bool, typer.Option(help="The new key is in use: forget the former.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Give a partner other keys while everything runs; call it again with --done afterwards."""
+    from homeward import partner_change  # noqa: PLC0415 - it needs this module
+
+    if done is (public is not None):
+        raise _stop(PartnerError("one of --public and --done"))
+    here = Home.at(home)
+    try:
+        if public is None:
+            typer.echo(f"{partner_change.finish(here, key)} former keys are let in no more")
+            return
+        told = partner_change.rotate(here, key, _read_public(public), lost=lost, now=now)
+    except (PartnerError, HomeError) as error:
+        raise _stop(error) from error
+    typer.echo(f"{key} has new keys. Numbers up to {told['sealed_before']} open with the former.")
+    for one in told["void"]:
+        typer.echo(f"released anew: number {one['number']} is void")
+    for one in told["left"]:
+        typer.echo(f"handed out before: number {one['number']}")
+    if not now:
+        typer.echo(f"The former lets in too, until: homeward partner rotate {key} --done")
+
+
+@app.command("revoke")
+def revoke_command(
+    key: Annotated[str, typer.Argument(help="e.g. northshire-police")],
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Put a partner out at once; say what it has, what it may have, and what was erased unread."""
+    from homeward import partner_change  # noqa: PLC0415 - it needs this module
+
+    try:
+        told = partner_change.revoke(Home.at(home), key)
+    except (PartnerError, HomeError) as error:
+        raise _stop(error) from error
+    if as_json:
+        typer.echo(json.dumps(told, indent=2))
+        return
+    typer.echo(f"{key} is out. Recipient of {told['children']} children, now of none.")
+    typer.echo(f"It has acknowledged {told['delivered']} releases.")
+    for what, text in (
+        ("left", "had left, or may have"),
+        ("erased", "erased unread"),
+        ("cancelled", "never left"),
+    ):
+        for one in told[what]:
+            number = one["number"] or "-"
+            typer.echo(f"{text}: {one['release_id']} (number {number})")
+    if not told["successor"]:
+        typer.echo("Nobody of its type is there for its area: add one, or nobody is told.")
 
 
 @app.command("ls")

@@ -15,7 +15,7 @@ from services.sharing.domain.facts import SELF
 from services.sharing.tables import Child, Partner, Recipient
 
 RECONSIDER = "reconsider"
-_OF_AREA = ("police", "childrens_services", "commissioner")
+OF_AREA = ("police", "childrens_services", "commissioner")
 _OF_HOST_AREA = ("childrens_services",)
 """The host authority belongs to a child that has one; its contract team learns of nobody."""
 
@@ -80,7 +80,9 @@ async def keep_recipients(session: AsyncSession, child: Child) -> None:
     partners = (
         await session.scalars(
             select(Partner).where(
-                or_(Partner.area == area, Partner.area == child.host_la), Partner.type.in_(_OF_AREA)
+                or_(Partner.area == area, Partner.area == child.host_la),
+                Partner.type.in_(OF_AREA),
+                Partner.revoked_at.is_(None),
             )
         )
     ).all()

@@ -126,7 +126,7 @@ async def _claim_in(
     Children are locked in the order of their ids: two relays at once never wait in a circle.
     """
     partner = await lock(session, Partner, name)
-    if partner is None or await lasts(session):
+    if partner is None or partner.revoked_at is not None or await lasts(session):
         return 0
     if await session.scalar(select(Release.id).where(has_number(name)).limit(1)):
         return 0  # another relay has been here: what it numbered goes first

@@ -181,6 +181,10 @@ class Partner(Base):
     doubtful_up_to: Mapped[int] = mapped_column(Key, default=0, server_default="0")
     """Up to here the feed was filled before that run: what of it was handed out is not certain."""
     added_at: Mapped[datetime] = mapped_column(Instant)
+    revoked_at: Mapped[datetime | None] = mapped_column(Instant)
+    """When it left: nothing is released to it any more. Its numbers go on if it comes back."""
+    former_nkeys: Mapped[Codes | None] = mapped_column(JSON)
+    """Keys that were replaced or revoked: nobody is ever registered with one again."""
 
 
 class AgreementLine(Base):

@@ -1,5 +1,6 @@
 """Agencies with a feed: registered by ops with their public keys, while everything runs."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -53,6 +54,7 @@ class PartnerOut(BaseModel):
     role: str | None
     area: str | None
     nkey: str
+    revoked_at: datetime | None
 
 
 @router.post("/partners", status_code=201)
@@ -65,15 +67,19 @@ async def add_partner(
     kind = _checked(app, body)
     async with app.db.writing() as session:
         found = await session.get(Partner, body.key)
-        if found is not None:
+        if found is not None and found.revoked_at is not None:
+            partner = await _add_again(app, session, found, body, kind, by=caller.sub)
+        elif found is not None:
             same = (found.type, found.area, found.nkey, found.jwk)
             if same != (kind, body.area, body.public.nkey, body.public.jwk):
                 raise Problem(409, "partner.exists")
             partner = found
+        elif await known_nkey(session, body.public.nkey):
+            raise Problem(409, "nkey.used_before")
         else:
             partner = await _add(app, session, body, kind, caller)
     await _give_to_children(app, partner)
-    return _out(partner)
+    return out(partner)
 
 
 async def _add(
@@ -102,21 +108,49 @@ async def _add(
     return partner
 
 
+async def _add_again(
+    app: App, session: AsyncSession, partner: Partner, body: PartnerIn, kind: str, *, by: str
+) -> Partner:
+    """Let an agency that had left come back with keys nobody ever had; its numbers go on."""
+    if partner.type != kind:
+        raise Problem(409, "partner.exists")
+    if await known_nkey(session, body.public.nkey):
+        raise Problem(409, "nkey.used_before")
+    partner.role, partner.area = _role(app, kind, body.role), body.area
+    partner.nkey, partner.jwk, partner.revoked_at = body.public.nkey, body.public.jwk, None
+    note = {"recipient": partner.key, "partner_type": kind, "action": "added_again", "by": by}
+    await session.flush()
+    await ledger.append(session, "partner", note, app.clock.now())
+    return partner
+
+
+async def known_nkey(session: AsyncSession, nkey: str) -> bool:
+    """Tell whether any agency has this key, or ever had: whoever held it must not come back."""
+    rows = await session.execute(select(Partner.nkey, Partner.former_nkeys))
+    return any(nkey == row[0] or nkey in (row[1] or ()) for row in rows)
+
+
 def _checked(app: App, body: PartnerIn) -> str:
     data = gate(app).data
     kind = data.aliases.get(body.type, body.type)
-    faults = []
+    faults = unfit(body.key, body.public)
     if kind not in data.types or kind == "young_person":
-        faults.append(("type", "type.unknown"))
-    if set(_SECRET) & set(body.public.jwk):
-        faults.append(("public.jwk", "jwk.private"))
-    elif not _fit_for_sealing(body.public.jwk):
-        faults.append(("public.jwk", "jwk.not_fit"))
-    if body.public.key not in (None, body.key):
-        faults.append(("public.key", "key.other"))
+        faults.insert(0, ("type", "type.unknown"))
     if faults:
         raise Problem(422, "request.malformed", fields=faults)
     return kind
+
+
+def unfit(key: str, public: PublicKeys) -> list[tuple[str, str]]:
+    """Return what is wrong with public keys that are said to be those of `key`."""
+    faults = []
+    if set(_SECRET) & set(public.jwk):
+        faults.append(("public.jwk", "jwk.private"))
+    elif not _fit_for_sealing(public.jwk):
+        faults.append(("public.jwk", "jwk.not_fit"))
+    if public.key not in (None, key):
+        faults.append(("public.key", "key.other"))
+    return faults
 
 
 def _fit_for_sealing(jwk: dict[str, Any]) -> bool:
@@ -192,10 +226,17 @@ async def read_partners(
     """Give the registered agencies by key."""
     async with app.db.reading() as session:
         rows = (await session.scalars(paging.seek(select(Partner), Partner.key))).all()
-    return paging.page(rows, make=_out, key=lambda row: row.key)
+    return paging.page(rows, make=out, key=lambda row: row.key)
 
 
-def _out(row: Partner) -> PartnerOut:
+def out(row: Partner) -> PartnerOut:
+    """Return an agency as answers show it."""
     return PartnerOut(
-        id=row.key, key=row.key, type=row.type, role=row.role, area=row.area, nkey=row.nkey
+        id=row.key,
+        key=row.key,
+        type=row.type,
+        role=row.role,
+        area=row.area,
+        nkey=row.nkey,
+        revoked_at=row.revoked_at,
     )

@@ -125,6 +125,8 @@ async def _row(
 ) -> tuple[Recipient, bool]:
     """Return the recipient's row as it should be, and whether anything of it is new."""
     partner = await session.get(Partner, key)
+    if partner is not None and partner.revoked_at is not None:
+        raise Problem(409, "partner.revoked")
     if partner is not None and partner.type != kind:
         raise Problem(422, "request.malformed", fields=[("type", "type.not_of_partner")])
     roles = data.types[kind].roles

@@ -1,6 +1,7 @@
 """`homeward reconcile`: name what is missing or double between services, and have it told again."""
 
 import json
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -56,7 +57,7 @@ def reconcile(home: Home, *, as_json: bool, repair: bool, within_s: float) -> in
         with Services(home) as services:
             report = compare(services, topology.load(), within_s, repair=repair)
     except NotThereError as error:
-        print(f"homeward: {error}")
+        print(f"homeward: {error}", file=sys.stderr)
         return AWAY
     if as_json:
         print(json.dumps(report.document(), indent=2))

@@ -181,10 +181,10 @@ async def _send(outlet: Outlet, partner: str, claimed: Sequence[Release]) -> boo
     """
     for release in claimed:
         await outlet.pause("claimed", release.id)
-    looked_at = time.monotonic()
+    looked_at, run = time.monotonic(), outlet.feeds.server()
     start, seen = await _look(outlet.app, partner, [release.id for release in claimed])
     sent: list[tuple[Release, int]] = []
-    end = start
+    end, moved_on = start, False
     try:
         for release in claimed:
             state, stream_seq, moved = seen.get(release.id, (None, None, True))
@@ -207,10 +207,15 @@ async def _send(outlet: Outlet, partner: str, claimed: Sequence[Release]) -> boo
             sent.append((release, put.seq))
             end = put.seq if put.seq == end + 1 else end
     except MovedOnError:
-        await outlet.catch_up(partner)
+        moved_on = True
     finally:
-        if sent:
+        # a broker that was started again may have lost them: what it still holds is found again
+        if sent and outlet.feeds.runs(run):
             await _mark_sent(outlet, partner, (start, end), sent)
+        else:
+            sent = []
+    if moved_on:
+        await outlet.catch_up(partner)
     return bool(sent)
 
 
@@ -263,7 +268,9 @@ async def _mark_sent(
     app, now = outlet.app, outlet.app.clock.now()
     start, end = accounted
     async with app.db.writing() as session:
-        await lock(session, Partner, partner)
+        row = await lock(session, Partner, partner)
+        if row is None or row.stream_seq < start:
+            return  # the stream was lost meanwhile, and they with it
         known = update(Partner).where(
             Partner.key == partner, Partner.stream_seq >= start, Partner.stream_seq < end
         )

@@ -86,6 +86,13 @@ class Feeds:
         client = self._jetstream()._nc
         return str(client._server_info["server_id"])  # the library has no public way to it
 
+    def runs(self, server: str) -> bool:
+        """Tell whether we still talk to that run of the broker."""
+        try:
+            return self.server() == server
+        except AwayError:
+            return False
+
     async def put(
         self, partner: str, subject: str, body: bytes, *, msg_id: str, after: int | None
     ) -> Put:

@@ -5,7 +5,7 @@ Read through the work queue's index, so that the cost goes with what is owed and
 
 from collections.abc import Mapping
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, case, func, or_, select
 
 from messaging.app import App
 from messaging.gauges import COUNTED_MAX, Family, Labels, Look, Values
@@ -25,8 +25,20 @@ async def _clocks(app: App) -> Mapping[str, Values]:
         .limit(COUNTED_MAX)
         .subquery()
     )
+    late = ClockRow.due_at <= now - LATE_AFTER
+    near = or_(
+        *(
+            and_(ClockRow.clock == clock, ClockRow.due_at <= now + before)
+            for clock, before in NEAR_BEFORE.items()
+        )
+    )
     running = (
-        select(ClockRow.clock, func.count(), func.min(ClockRow.due_at))
+        select(
+            ClockRow.clock,
+            func.sum(case((late, 1), else_=0)),
+            func.sum(case((late, 0), (near, 1), else_=0)),
+            func.min(ClockRow.due_at),
+        )
         .join(pressing, pressing.c.episode_id == ClockRow.episode_id)
         .where(ClockRow.met_at.is_(None), ClockRow.stopped_at.is_(None))
         .group_by(ClockRow.clock)
@@ -34,19 +46,9 @@ async def _clocks(app: App) -> Mapping[str, Values]:
     counts: dict[Labels, float] = {}
     overdue: dict[Labels, float] = {}
     async with app.db.reading() as session:
-        for clock, count, due_at in await session.execute(
-            running.where(ClockRow.due_at <= now - LATE_AFTER)
-        ):
-            counts[clock, "missed"] = count
-            overdue[(clock,)] = (now - due_at).total_seconds()
-        for clock, before in NEAR_BEFORE.items():
-            near = running.where(
-                ClockRow.clock == clock,
-                ClockRow.due_at > now - LATE_AFTER,
-                ClockRow.due_at <= now + before,
-            )
-            for _, count, _ in await session.execute(near):
-                counts[clock, "near"] = count
+        for clock, missed, close, first in await session.execute(running):
+            counts[clock, "missed"], counts[clock, "near"] = missed, close
+            overdue[(clock,)] = (now - first).total_seconds() if missed else 0.0
     return {"homeward_clocks": counts, "homeward_clock_overdue_seconds": overdue}
 
 

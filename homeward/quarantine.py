@@ -95,10 +95,8 @@ def _show(found: dict[str, Any]) -> None:
     typer.echo(f"QUARANTINE ({found['cause']}) since {found['began_at']}: nothing leaves")
     if found["taken_at"]:
         typer.echo(f"  the backup was taken at {found['taken_at']}")
-    outside = found["outside"]
-    typer.echo(
-        f"  ledger: {found['head']} entries here, {outside['seq'] if outside else '?'} outside"
-    )
+    outside = found["outside"]["seq"] if found["outside"] else "none known"
+    typer.echo(f"  ledger: {found['head']} entries here, {outside} outside")
     for one in found["withdrawals"]:
         whose = one["child_id"] or "of a child that your own papers name"
         state = "entered" if one["entered"] else "to be entered"

@@ -53,7 +53,8 @@ async def begin(
     values = {"taken_at": taken_at, "head_seq": seq, "line_seq": line}
     session.add(Quarantine(cause=cause, began_at=now, **values))
     await session.flush()
-    log.error("quarantine.began", reason=cause)
+    if cause == BEHIND:  # whoever restores is told by the command
+        log.error("quarantine.began", reason=cause)
     wake(session, "delivery")
     return True
 

@@ -26,6 +26,8 @@ RoleOption = Annotated[str, typer.Option("--role", help="dpo, dsl or manager")]
 SubOption = Annotated[str, typer.Option("--sub", help="Who you are, e.g. D-1")]
 WORDS = {
     "partner.not_asked": "nobody has said yet what this partner holds",
+    "partner.revoked_since": "it was revoked after the backup: revoke it again",
+    "partner.keys_replaced_since": "it got other keys after the backup: replace them again",
     "ledger.entries_missing": "somebody outside holds a checkpoint of entries that are not here",
     "ledger.other_chain": "somebody outside holds a checkpoint that contradicts this ledger",
     "withdrawals.not_confirmed": "nobody has confirmed that all withdrawals were entered",

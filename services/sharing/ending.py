@@ -15,7 +15,7 @@ from services.sharing.domain.releasing import STOPPABLE
 from services.sharing.numbers import go_on
 from services.sharing.outside import head_of, not_asked
 from services.sharing.quarantine_tables import Quarantine
-from services.sharing.since_backup import withdrawals
+from services.sharing.since_backup import partners_changed, withdrawals
 from services.sharing.tables import CLAIMED, Child, Release
 
 log = get_logger()
@@ -62,6 +62,8 @@ async def missing_before(session: AsyncSession, found: Quarantine) -> list[tuple
 async def missing(session: AsyncSession, found: Quarantine) -> list[tuple[str, str]]:
     """Return everything that is left to do before a first person can ask for the end."""
     first = await missing_before(session, found)
+    changed = await partners_changed(session, found)
+    first += [(f"partners.{key}", f"partner.{action}_since") for key, action in changed]
     if not found.confirmed:
         first.append(("withdrawals", "withdrawals.not_confirmed"))
     return first

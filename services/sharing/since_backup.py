@@ -8,14 +8,15 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.sharing.ledger_tables import ENTRIES
-from services.sharing.quarantine_tables import Quarantine
-from services.sharing.tables import AgreementLine, Release
+from services.sharing.quarantine_tables import WAITING, Quarantine
+from services.sharing.tables import AgreementLine, Partner, Release
 
 _LISTS = ("cancelled", "erased", "left")
+PARTNER, CHANGES = "partner", ("revoked", "keys_replaced")
 FACTS = ("agreement", "judgement", "recipient")
 """Kinds of entries that may have stopped a release as well; people enter these again too."""
 
@@ -74,6 +75,30 @@ async def _whose(session: AsyncSession, found: Quarantine, one: Withdrawn) -> No
         AgreementLine.seq > found.line_seq,
     )
     one.entered = bool(await session.scalar(again))
+
+
+async def partners_changed(session: AsyncSession, found: Quarantine) -> list[tuple[str, str]]:
+    """Return partners that were revoked or got other keys after the backup, and are not again.
+
+    Whoever has the former keys could read what is sealed for them.
+    """
+    told = select(ENTRIES.c.body).where(ENTRIES.c.seq > found.head_seq, ENTRIES.c.kind == PARTNER)
+    wanted: dict[str, str] = {}
+    for body in await _bodies(session, told.order_by(ENTRIES.c.seq)):
+        if body.get("action") in CHANGES:
+            wanted[str(body["recipient"])] = str(body["action"])
+        elif body.get("action") == "added":
+            wanted.pop(str(body["recipient"]), None)
+    if not wanted:
+        return []
+    waiting = select(WAITING.c.body).where(WAITING.c.kind == PARTNER)
+    again = {(b.get("recipient"), b.get("action")) for b in await _bodies(session, waiting)}
+    here = set(await session.scalars(select(Partner.key).where(Partner.key.in_(wanted))))
+    return sorted((key, wanted[key]) for key in here if (key, wanted[key]) not in again)
+
+
+async def _bodies(session: AsyncSession, chosen: Select[Any]) -> list[dict[str, Any]]:
+    return [json.loads(text) for text in await session.scalars(chosen)]
 
 
 async def facts(session: AsyncSession, found: Quarantine) -> dict[str, int]:

@@ -344,6 +344,22 @@ async def test_a_withdrawal_that_came_back_is_matched_to_its_child_and_has_to_be
     await site.confirm(3, 5)
 
 
+@pytest.mark.parametrize("action", ["revoked", "keys_replaced"])
+async def test_a_partner_that_was_revoked_after_the_backup_has_to_be_again(
+    site, before_loss, action
+):
+    note = {"recipient": POLICE, "action": action, "by": "O-1"}
+    held = await went_on(site, before_loss, ("partner", note))
+    await site.asked()
+    await site.weigh(held)
+    await brought_back(site, (await before_loss.lines())[2:], held)
+    await site.confirm()
+    assert await site.missing() == [f"partner.{action}_since"]
+
+    await site.note("partner", **note)
+    assert await site.missing() == []
+
+
 # Numbers
 
 

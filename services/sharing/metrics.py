@@ -92,8 +92,8 @@ async def _feeds(app: App) -> Mapping[str, Values]:
     counts: dict[Labels, float] = {}
     ages: dict[Labels, float] = {}
     async with app.db.reading() as session:
-        keys = await session.scalars(select(Partner.key).order_by(Partner.key).limit(PARTNERS_MAX))
-        for key in keys.all():
+        ours = select(Partner.key).where(Partner.revoked_at.is_(None)).order_by(Partner.key)
+        for key in (await session.scalars(ours.limit(PARTNERS_MAX))).all():
             unread = _first_of(Release.partner_key == key, _is(SENT))
             count, first = (await session.execute(unread)).one()
             counts[(key,)], ages[(key,)] = count, _age_s(now, first)
@@ -196,7 +196,7 @@ LOOKS = (
         [
             Family(
                 "homeward_feed_unacknowledged",
-                "Releases on a partner's feed that it has not acknowledged",
+                "Releases on a partner's feed that it has not acknowledged; none of a revoked one",
                 ("partner",),
             ),
             Family(

@@ -23,6 +23,12 @@ TINY = {"SCAN CONSTANT ROW", "SCAN quarantine"}
 SERVICES = ("referral", "scheduling", "sharing", "notify")
 
 
+@pytest.fixture(autouse=True)
+def plenty_of_time(monkeypatch):
+    """A busy machine is no database that hangs."""
+    monkeypatch.setattr(gauges, "WITHIN_S", 60.0)
+
+
 @pytest.fixture
 async def a_database(database_url):
     """`await a_database(service)` returns that service's empty database and a clock at NOW."""

@@ -128,10 +128,12 @@ def _keys(path: Path) -> Keys:
 
 
 def _held(path: Path, keys: Keys) -> Checkpoint:
-    """Return the checkpoint in `path`: one by itself, or the last line of an earlier export."""
+    """Return the checkpoint in `path`: by itself, last in an export, or in what a partner read."""
     try:
-        line = path.read_bytes().rstrip().rpartition(b"\n")[2]
-        return check_checkpoint(ledger.canonical(json.loads(line)), keys)
+        found = json.loads(path.read_bytes().rstrip().rpartition(b"\n")[2])
+        if isinstance(found, dict) and isinstance(found.get("checkpoint"), dict):
+            found = found["checkpoint"]
+        return check_checkpoint(ledger.canonical(found), keys)
     except OSError as error:
         raise _stop(MISUSED, f"cannot read the checkpoint {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

@@ -249,11 +249,12 @@ def test_a_ledger_written_anew_with_our_own_key_does_not_contain_the_checkpoint_
     assert "entry 2:" in found.output
 
 
-def test_a_longer_ledger_contains_the_checkpoint_or_export_held(there):
+def test_a_longer_ledger_contains_the_checkpoint_export_or_release_held(there):
     key = there("key.json", json.dumps(JWKS).encode())
     later = there("later", text(an_export(4)))
 
-    for held in (an_export(2)[-1], text(an_export(2)), an_export(4)[-1]):
+    read = json.dumps({"number": 1, "checkpoint": json.loads(an_export(2)[-1])}).encode()
+    for held in (an_export(2)[-1], text(an_export(2)), an_export(4)[-1], read):
         assert verify(later, "--key", key, "--head", there("head", held)).exit_code == 0
 
 

@@ -1,10 +1,10 @@
 """What a service is told from outside: environment variables with the prefix HOMEWARD_."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 HOME_ISSUER = "urn:homeward:home"
@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     """Base URL per service that this one calls."""
     id_key: Path
     """File with 32 random bytes; ids derive from their cause under this key."""
-    compare_every_s: float = 300.0
+    compare_every_s: Annotated[float, Field(ge=0.1)] = 300.0
     """How often a consumer compares with its publishers, beside each time the bus is back."""
     clock: Literal["real", "test"] = "real"
     production: bool = False

@@ -29,7 +29,7 @@ log = get_logger()
 router = APIRouter()
 
 PAGE_MAX = 1_000
-AGAIN_MAX = 200
+AGAIN_MAX = 100
 """So many at once; the broker syncs each to disk, and the asker waits 5 s."""
 _IN_FLIGHT = 64
 

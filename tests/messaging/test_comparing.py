@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import delete, select, update
+from support import postgres
 from support.running import eventually
 from support.small_services import an_episode, effects, takes, tell
 
@@ -55,14 +56,17 @@ async def lose_disk(nats) -> None:
 
 
 async def test_what_the_broker_lost_before_it_was_heard_is_told_again(
-    small, nats, hears, database_url
+    small, nats, hears, request, database_url
 ):
-    teller = await small(PUBLISHER, settings=small.settings(PUBLISHER, database_url=database_url))
+    where = {}
+    if database_url.startswith("postgresql"):
+        where["database_url"] = postgres.new_database(request.getfixturevalue("postgres_url"))
+    teller = await small(PUBLISHER, settings=small.settings(PUBLISHER, **where))
     await tell(teller.app, *(an_episode(n) for n in range(20)))
     await teller.at_rest()
 
     await lose_disk(nats)
-    hearer = await hears(teller)
+    hearer = await hears(teller, database_url=database_url)
     await eventually(lambda: _has(hearer.app, 20), 20)
     await hearer.at_rest()
 

@@ -56,6 +56,8 @@ def backup(home: Home, folder: Path, say: Say = print) -> int:
 def _write(home: Home, aside: Path) -> Manifest:
     taken_at = datetime.now(UTC)
     postgres = home.databases.exists()
+    if postgres:
+        databases.need("pg_dump", "pg_restore")
     (aside / "db").mkdir(mode=0o700)
     copied: dict[str, dict[str, Any]] = {}
     told: dict[str, Any] = {}

@@ -82,6 +82,12 @@ def _checkpoint(row: Any) -> dict[str, Any] | None:
 # Postgres
 
 
+def need(*tools: str) -> None:
+    """Look for client tools before anything is written. Raises ToolMissingError."""
+    for tool in tools:
+        _found(tool)
+
+
 def dump(home: Home, service: str, target: Path) -> str:
     """Copy one state of a Postgres database into a file; return its revision."""
     url = home.database_url(service)
@@ -138,12 +144,7 @@ async def _asked(url: str, read: Callable[[AsyncSession], Awaitable[Answer]]) ->
 
 def _run(url: str | None, tool: str, *words: str, named: bool = True) -> str:
     """Run a client tool; the password goes to it by its environment, where nobody else reads."""
-    program = shutil.which(tool)
-    if program is None:
-        raise ToolMissingError(
-            f"{tool} is not on the path: install Postgres' client tools, of the server's version "
-            "or a later one, or copy the databases as docs/runbooks/backup-and-restore.md says"
-        )
+    program = _found(tool)
     env, place = dict(os.environ), []
     if url is not None:
         address, password = _address(url)
@@ -155,6 +156,16 @@ def _run(url: str | None, tool: str, *words: str, named: bool = True) -> str:
     if done.returncode:
         raise HomeError(f"{tool} says: {done.stderr.strip()[-500:]}")
     return done.stdout
+
+
+def _found(tool: str) -> str:
+    program = shutil.which(tool)
+    if program is None:
+        raise ToolMissingError(
+            f"{tool} is not on the path: install Postgres' client tools, of the server's version "
+            "or a later one, or copy the databases as docs/runbooks/backup-and-restore.md says"
+        )
+    return program
 
 
 def _address(url: str) -> tuple[str, str]:

@@ -250,10 +250,9 @@ def test_a_home_on_postgres_goes_into_a_backup_and_back(postgres_url, tools, tmp
     assert databases.ledger_of_postgres(found.database_url("sharing"))["seq"] == 3
 
 
-def test_without_the_tools_it_says_so_and_writes_nothing(postgres_url, tmp_path, monkeypatch):
-    monkeypatch.setenv(DATABASES, five_databases(postgres_url, "bare"))
+def test_without_the_tools_it_says_so_and_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv(DATABASES, "postgresql://127.0.0.1:1/x_{service}")
     home = Home(tmp_path / "home").make()
-    asyncio.run(fill(home))
     monkeypatch.setenv("PATH", "/nowhere")
     said: list[str] = []
 

@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from messaging.caller import Caller, allow
 from messaging.problem import Problem
 from messaging.standing import Event, compared_up_to, lacking_of, standing
-from messaging.telling import PAGE_MAX
+from messaging.telling import PAGE_MAX, Moment
 
 if TYPE_CHECKING:
     from messaging.app import App
@@ -26,7 +26,7 @@ class EventIn(BaseModel):
 
     event_id: Name
     subject: Name
-    sent_at: AwareDatetime
+    sent_at: Moment
 
 
 class HandledIn(BaseModel):

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 from sqlalchemy import select
 
 from messaging.caller import Caller, allow_consumers
@@ -34,6 +34,16 @@ AGAIN_MAX = 100
 _IN_FLIGHT = 64
 
 
+def _usual(at: datetime) -> datetime:
+    """Refuse years at the edge of the calendar, where arithmetic with time zones overflows."""
+    if not 1900 <= at.year <= 2200:
+        raise ValueError("no year of ours")
+    return at
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_usual)]
+
+
 class Told(BaseModel):
     """One event as it was told; its content travels over the bus alone."""
 
@@ -47,7 +57,7 @@ class Asked(BaseModel):
     """Who asks, and from where on."""
 
     consumer: Annotated[str, Field(max_length=200)]
-    since: AwareDatetime | None = None
+    since: Moment | None = None
     after: Annotated[str | None, Field(max_length=1000)] = None
     limit: Annotated[int, Field(ge=1, le=PAGE_MAX)] = PAGE_MAX
 

@@ -293,6 +293,14 @@ async def test_only_ops_and_a_consumer_for_itself_may_ask(small):
         assert (listed.status_code, again.status_code) == (status, status), (sub, consumer)
 
 
+async def test_a_time_that_no_calendar_holds_is_refused(small):
+    teller = await small(PUBLISHER)
+
+    for since in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-11-27T12:00:00"):
+        asked = {"consumer": "scheduling", "since": since}
+        assert (await teller.call("GET", "/told", params=asked)).status_code == 422
+
+
 async def _has(app, count: int) -> bool:
     return len(await effects(app)) >= count
 

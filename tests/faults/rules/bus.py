@@ -28,9 +28,9 @@ def thin(seen: Seen) -> Iterator[Violation]:
             continue
         try:
             body = json.loads(told.raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue  # poison; what becomes of it is judged elsewhere
-        if not isinstance(body, dict) or body.get("id") in seen.poison:
+        if not isinstance(body, dict) or str(body.get("id")) in seen.poison:
             continue
         values = [
             v for value in body.values() for v in (value if isinstance(value, list) else [value])
@@ -56,7 +56,7 @@ def told_once(seen: Seen) -> Iterator[Violation]:
         if told.subject in _known():
             try:
                 body = dict(json.loads(told.raw))
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, RecursionError):
                 continue
             fact = {n: v for n, v in body.items() if n not in {"id", "version"}}
             ids[told.subject, json.dumps(fact, sort_keys=True)].add(str(body.get("id")))

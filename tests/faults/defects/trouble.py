@@ -1,0 +1,80 @@
+"""Faults of the world that every seeded run goes through: without one, most defects would not show.
+
+None of them is a defect: the services must come through all of them without a violation.
+"""
+
+import asyncio
+import json
+import sqlite3
+from collections import Counter
+from typing import Any
+
+import httpx
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import OperationalError
+
+from messaging.database import Database
+from messaging.errors import AwayError
+from services.sharing.policy import DEADLINE_S
+
+
+class _Full(sqlite3.OperationalError):
+    sqlite_errorcode = sqlite3.SQLITE_FULL
+
+
+def refuse_commits(db: Database, *which: int) -> None:
+    """Have the disk be full at the commits with these numbers, counted from now and from 1."""
+    count = 0
+
+    def commit(connection: Connection) -> None:
+        nonlocal count
+        count += 1
+        if count in which:
+            connection.engine.dialect.do_rollback(connection.connection)  # as SQLite itself does
+            raise OperationalError("COMMIT", {}, _Full("database or disk is full"))
+
+    event.listen(db.engine.sync_engine, "commit", commit)
+
+
+def away_at_first(edge: Any, times: int) -> None:
+    """Have a service not answer another's first calls."""
+    real, left = edge._send, times
+
+    async def send(*what: Any, **more: Any) -> httpx.Response:
+        nonlocal left
+        if left > 0:
+            left -= 1
+            raise AwayError(edge.target, "ConnectError")
+        found: httpx.Response = await real(*what, **more)
+        return found
+
+    edge._send = send
+
+
+class TroubledEngine(httpx.AsyncBaseTransport):
+    """The way to the real engine, on which the first answers about some children go wrong.
+
+    Of each item and recipient the first answer is a text where an object belongs, and the second
+    comes too late.
+    """
+
+    def __init__(self, real: httpx.AsyncBaseTransport) -> None:
+        self.real = real
+        self.children: set[str] = set()
+        self.asked: Counter[tuple[str, str]] = Counter()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer as the engine does, or wrong."""
+        about = json.loads(await request.aread())["input"]
+        if about.get("child", {}).get("id") in self.children:
+            pair = (about["item"]["id"], about["recipient"]["id"])
+            self.asked[pair] += 1
+            if self.asked[pair] == 1:
+                return httpx.Response(200, json={"result": "allow"})
+            if self.asked[pair] == 2:
+                await asyncio.sleep(DEADLINE_S * 1.5)
+        return await self.real.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Close the real way."""
+        await self.real.aclose()

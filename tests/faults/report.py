@@ -6,11 +6,13 @@ import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import psutil
 
 Result = Mapping[str, Any]
+WIDTH = 100
 
 ABOUT = """\
 # Reliability
@@ -54,9 +56,9 @@ HOW = """\
 ## Run it
 
 ```
-make faults ROUNDS=20                                        # SQLite and Postgres in turns
-PYTHONPATH=tests .venv/bin/python -m faults.rounds --seed 7  # one round again, from its seed
-PYTHONPATH=tests .venv/bin/python -m faults.rounds --store-lost 500  # the broker's disk, lost
+make faults ROUNDS=20 # SQLite and Postgres in turns
+PYTHONPATH=tests .venv/bin/python -m faults.rounds --seed 7 --only postgres # one round again
+PYTHONPATH=tests .venv/bin/python -m faults.rounds --store-lost 500 # the broker's disk is lost
 ```
 
 A seed fixes what is broken and about when; how far the programs have come by then is never twice
@@ -98,32 +100,38 @@ def _summary(results: Sequence[Result]) -> str:
     on = Counter(result["database"] for result in results)
     violated = sum(len(result["violations"]) for result in results)
     rounds = " and ".join(f"{count} on {database}" for database, count in sorted(on.items()))
-    lines = [
-        "## Result\n",
-        f"**{len(results)} rounds ({rounds}), {trials:,} faults of which {kills:,} are kills, "
-        f"{violated} violations.**",
-        f"{_total(results, 'cases'):,} cases, {_total(results, 'decisions'):,} decisions, "
-        f"{_total(results, 'releases'):,} releases, {_total(results, 'reads'):,} feed events read, "
-        f"{_total(results, 'withdrawals'):,} withdrawals; the supervisor started a program again "
-        f"{_total(results, 'restarts'):,} times.\n",
-        _proof(trials, violated),
-    ]
-    return "\n".join(lines)
+    return "\n\n".join(
+        [
+            "## Result",
+            f"**{len(results)} rounds ({rounds}), {trials:,} faults of which {kills:,} are kills: "
+            f"{violated} violations.**",
+            fill(
+                f"{_total(results, 'cases'):,} cases, {_total(results, 'decisions'):,} decisions, "
+                f"{_total(results, 'releases'):,} releases, {_total(results, 'reads'):,} feed "
+                f"events read, {_total(results, 'withdrawals'):,} withdrawals; the supervisor "
+                f"started a program again {_total(results, 'restarts'):,} times.",
+                WIDTH,
+            ),
+            fill(_proof(trials, len(results), violated), WIDTH),
+            "",
+        ]
+    )
 
 
-def _proof(trials: int, violated: int) -> str:
+def _proof(trials: int, rounds: int, violated: int) -> str:
     if violated or not trials:
-        return "A run with violations proves no bound; they are listed with their seeds below.\n"
+        return "A run with violations proves no bound; they are listed with their seeds below."
     return (
         "No violation in n trials means, with 95 % confidence, that a fault of that kind breaks a "
-        "promise in at most 3 of n cases (the rule of three). The last column is that bound. It "
-        f"holds for faults as they are drawn here, on one machine; over all kinds {_bound(trials)}."
-        "\n"
+        "promise in at most 3 of n cases (the rule of three). The last column is that bound; over "
+        f"all kinds it is {_bound(trials)}. It holds for faults as they are drawn here, on one "
+        "machine, and takes each fault for a trial of its own, although those of a round share its "
+        f"load: counted by rounds alone it is {_bound(rounds)} of rounds like these."
     )
 
 
 def _bound(trials: int) -> str:
-    return f"≤ {min(100.0, 300 / trials):.1f} %"
+    return f"≤ {min(100.0, 300 / trials):.1f}\u00a0%"
 
 
 def _table(results: Sequence[Result]) -> str:
@@ -148,10 +156,14 @@ def _rounds(results: Sequence[Result]) -> str:
         f"{os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB, "
         f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     )
+    about = (
+        f"Machine: {machine}, busy with other work at the same time. A kill of a service hits its "
+        "relay, which lives in it. A round without kills plays many cases and loses the broker's "
+        "disk in the middle of them."
+    )
     lines = [
         "## Rounds\n",
-        f"Machine: {machine}, used by others at the same time. Kills of a service hit its relay, "
-        "which lives in it.\n",
+        f"{fill(about, WIDTH)}\n",
         "| seed | database | kills | other faults | cases | releases | seconds | violations |",
         "|---:|---|---:|---:|---:|---:|---:|---:|",
     ]

@@ -132,14 +132,14 @@ async def _no_table(world: MarkedWorld) -> None:
     home = world.home
     who, path, body = world.good["POST referral/referrals"]
     await _sql(home, "scheduling", "ALTER TABLE offers RENAME TO offers_away")
-    await _sql(home, "referral", "ALTER TABLE child_versions RENAME TO versions_away")
+    await _sql(home, "referral", "ALTER TABLE children RENAME TO children_away")
     name = world.marks.word("referral.child.given_name 2")
     child = {**body["child"], "external_ids": {}, "given_name": name}
     reference = world.marks.word("referral.police_reference 2")
     other = {**body, "police_reference": reference, "child": child}
     await world.ask(who, "POST", "referral", path, other)
     await asyncio.sleep(1)
-    await _sql(home, "referral", "ALTER TABLE versions_away RENAME TO child_versions")
+    await _sql(home, "referral", "ALTER TABLE children_away RENAME TO children")
     await world.ask(who, "POST", "referral", path, other)
     await asyncio.sleep(2)
     await _sql(home, "scheduling", "ALTER TABLE offers_away RENAME TO offers")

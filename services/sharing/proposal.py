@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from messaging.app import App
@@ -15,6 +15,11 @@ from services.sharing.domain.releasing import LIVE
 from services.sharing.parts import gate
 from services.sharing.reading import facts_of
 from services.sharing.tables import Child, Decision, Item, Release
+
+_CHILD: Any = bindparam("child_id")
+_STANDING = select(Decision).where(Decision.child_id == _CHILD, Decision.current)
+_ITEMS = select(Item).where(Item.child_id == _CHILD)
+_LIVE = select(Release.decision_id).where(Release.child_id == _CHILD, Release.state.in_(LIVE))
 
 
 @dataclass
@@ -79,11 +84,10 @@ async def propose(app: App, session: AsyncSession, child_id: str) -> Proposal | 
     facts = await facts_of(session, child, here.controller(child.locality))
     if facts is None:
         return None
-    standing = await session.scalars(
-        select(Decision).where(Decision.child_id == child_id, Decision.current)
-    )
+    whose = {"child_id": child_id}
+    standing = await session.scalars(_STANDING, whose)
     current = {(one.item_id, one.recipient): one for one in standing}
-    rows = (await session.scalars(select(Item).where(Item.child_id == child_id))).all()
+    rows = (await session.scalars(_ITEMS, whose)).all()
     found = []
     for item, recipient in pairs(facts, here.data.carers):
         kind = here.data.types.get(recipient.type)
@@ -95,11 +99,7 @@ async def propose(app: App, session: AsyncSession, child_id: str) -> Proposal | 
         found.append(
             Pair(item, recipient, asked, digest(asked), current.get((item.id, recipient.key)))
         )
-    live = set(
-        await session.scalars(
-            select(Release.decision_id).where(Release.child_id == child_id, Release.state.in_(LIVE))
-        )
-    )
+    live = set(await session.scalars(_LIVE, whose))
     for pair in found:
         pair.decided = _stands(pair, here.policy.digest)
         pair.refill = (

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.sharing.domain.facts import (
@@ -18,25 +18,28 @@ from services.sharing.domain.facts import (
 from services.sharing.domain.words import coded
 from services.sharing.tables import AgreementLine, Child, Episode, Item, Judgement, Recipient
 
+_CHILD: Any = bindparam("child_id")
+# made once: building such a statement takes longer than the database needs for it
+_EPISODES = select(Episode).where(Episode.child_id == _CHILD)
+_ITEMS = select(Item).where(Item.child_id == _CHILD).order_by(Item.id)
+_RECIPIENTS = (
+    select(Recipient).where(Recipient.child_id == _CHILD, Recipient.active).order_by(Recipient.key)
+)
+_LINES = select(AgreementLine).where(AgreementLine.child_id == _CHILD).order_by(AgreementLine.seq)
+_JUDGEMENTS = select(Judgement).where(Judgement.child_id == _CHILD).order_by(Judgement.seq)
+
 
 async def facts_of(session: AsyncSession, child: Child, controller: str) -> Facts | None:
     """Return everything a decision about `child` can read; None until `referral` was asked."""
     told = child_facts(child, controller)
     if told is None:
         return None
-    episodes = await session.scalars(select(Episode).where(Episode.child_id == child.id))
-    items = await session.scalars(select(Item).where(Item.child_id == child.id).order_by(Item.id))
-    recipients = await session.scalars(
-        select(Recipient)
-        .where(Recipient.child_id == child.id, Recipient.active)
-        .order_by(Recipient.key)
-    )
-    lines = await session.scalars(
-        select(AgreementLine).where(AgreementLine.child_id == child.id).order_by(AgreementLine.seq)
-    )
-    judgements = await session.scalars(
-        select(Judgement).where(Judgement.child_id == child.id).order_by(Judgement.seq)
-    )
+    whose = {"child_id": child.id}
+    episodes = await session.scalars(_EPISODES, whose)
+    items = await session.scalars(_ITEMS, whose)
+    recipients = await session.scalars(_RECIPIENTS, whose)
+    lines = await session.scalars(_LINES, whose)
+    judgements = await session.scalars(_JUDGEMENTS, whose)
     return Facts(
         child=told,
         episodes={row.id: row.setting for row in episodes},

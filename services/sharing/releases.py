@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
@@ -38,6 +38,10 @@ from services.sharing.tables import Decision, Recipient, Release
 
 Notes = list[tuple[str, Mapping[str, Any]]]
 
+_CHILD: Any = bindparam("child_id")
+_RELEASES = select(Release).where(Release.child_id == _CHILD).options(defer(Release.sealed))
+_RECIPIENTS = select(Recipient).where(Recipient.child_id == _CHILD)
+
 
 async def keep_releases(
     app: App,
@@ -57,12 +61,9 @@ async def keep_releases(
     leaves its release behind at the old epoch, where it cannot leave.
     """
     child_id = proposal.facts.child.id
-    found = select(Release).where(Release.child_id == child_id).options(defer(Release.sealed))
-    rows = {row.id: row for row in await session.scalars(found)}
-    recipients = {
-        row.key: row
-        for row in await session.scalars(select(Recipient).where(Recipient.child_id == child_id))
-    }
+    whose = {"child_id": child_id}
+    rows = {row.id: row for row in await session.scalars(_RELEASES, whose)}
+    recipients = {row.key: row for row in await session.scalars(_RECIPIENTS, whose)}
     read = await read_by(
         session, (row.partner_key for row in recipients.values() if row.partner_key)
     )

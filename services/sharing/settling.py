@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.event import Event
 from contracts.sharing import ReleaseHeld, ReleaseRefused
 from messaging.app import App
 from messaging.database import wake
+from messaging.statements import NewRow
 from messaging.transaction import emit_all
 from services.sharing import ledger
 from services.sharing.children import locked
@@ -29,6 +30,13 @@ from services.sharing.tasks import keep_tasks
 from services.sharing.urgency import page_if_urgent
 
 Note = tuple[str, Mapping[str, Any]]
+
+_DECISIONS: Any = Decision.__table__
+_DECIDE = insert(_DECISIONS).inline()
+_STANDING = select(_DECISIONS.c.id, _DECISIONS.c.item_id, _DECISIONS.c.recipient).where(
+    _DECISIONS.c.child_id == bindparam("child_id"), _DECISIONS.c.current
+)
+_SNAPSHOT = NewRow(FactsSnapshot.__table__)
 
 
 class EpochMovedError(Exception):
@@ -74,11 +82,7 @@ async def settle(app: App, proposal: Proposal) -> bool:
 
 async def _still_open(session: AsyncSession, proposal: Proposal) -> list[Pair]:
     """Return the pairs with a new answer that another process has not recorded meanwhile."""
-    found = await session.execute(
-        select(Decision.id, Decision.item_id, Decision.recipient).where(
-            Decision.child_id == proposal.facts.child.id, Decision.current
-        )
-    )
+    found = await session.execute(_STANDING, {"child_id": proposal.facts.child.id})
     standing = {(item_id, recipient): name for name, item_id, recipient in found}
     open_ = []
     for pair in proposal.pairs:
@@ -94,12 +98,9 @@ async def _still_open(session: AsyncSession, proposal: Proposal) -> list[Pair]:
 
 async def _keep_snapshot(session: AsyncSession, proposal: Proposal, now: datetime) -> None:
     """Keep the facts once for the epoch, so that each decision can be asked again later."""
-    child_id = proposal.facts.child.id
-    if await session.get(FactsSnapshot, (child_id, proposal.epoch)) is None:
-        facts = snapshot(proposal.facts)
-        session.add(
-            FactsSnapshot(child_id=child_id, epoch=proposal.epoch, facts=facts, taken_at=now)
-        )
+    child_id, facts = proposal.facts.child.id, snapshot(proposal.facts)
+    row = {"child_id": child_id, "epoch": proposal.epoch, "facts": facts, "taken_at": now}
+    await _SNAPSHOT.add(session, row)
 
 
 async def _record(
@@ -119,51 +120,55 @@ async def _record(
         await session.execute(
             update(Decision).where(Decision.id.in_(replaced)).values(current=False)
         )
-    decisions = {}
+    decisions, rows = {}, []
     for pair in new:
         assert pair.answer is not None  # noqa: S101 - what makes a pair new
-        row = _decision(app, proposal, pair, pair.answer, now)
-        session.add(row)
+        values = _decision(app, proposal, pair, pair.answer, now)
+        row = Decision(**values)  # to be read from here on, and never changed
+        rows.append(values)
         decisions[row.id] = row
         pair.current = row
         notes.append(("decision", noted(row, pair.recipient.type)))
         if not answer_releases(row):
             events.append(_told(app.ids.after, row, now))
-    await session.flush()
+    if rows:
+        await session.execute(_DECIDE, rows)
     return decisions
 
 
-def _decision(app: App, proposal: Proposal, pair: Pair, answer: Answer, now: datetime) -> Decision:
+def _decision(
+    app: App, proposal: Proposal, pair: Pair, answer: Answer, now: datetime
+) -> dict[str, Any]:
     said = json.dumps([answer.decision, *answer.rule_ids, *answer.transforms])
     here = gate(app)
-    return Decision(
-        id=app.ids.after(
+    return {
+        "id": app.ids.after(
             "DE", pair.item.id, pair.item.version, pair.recipient.key, proposal.epoch,
             here.policy.digest, pair.digest, said,
         ),
-        child_id=proposal.facts.child.id,
-        episode_id=pair.item.episode_id,
-        item_id=pair.item.id,
-        item_version=pair.item.version,
-        category=pair.item.category,
-        recipient=pair.recipient.key,
-        epoch=proposal.epoch,
-        snapshot_epoch=proposal.epoch,
-        document=pair.digest,
-        decision=answer.decision,
-        rule_ids=list(answer.rule_ids),
-        gates_used=list(answer.gates_used),
-        basis=list(answer.basis),
-        transforms=list(answer.transforms),
-        obligations=list(answer.obligations),
-        reasons=list(answer.reasons),
-        defer_to=_defer_to(answer),
-        purpose=pair.document["purpose"],
-        policy_version=answer.policy_version,
-        policy_digest=here.policy.digest,
-        decided_at=now,
-        current=True,
-    )  # fmt: skip
+        "child_id": proposal.facts.child.id,
+        "episode_id": pair.item.episode_id,
+        "item_id": pair.item.id,
+        "item_version": pair.item.version,
+        "category": pair.item.category,
+        "recipient": pair.recipient.key,
+        "epoch": proposal.epoch,
+        "snapshot_epoch": proposal.epoch,
+        "document": pair.digest,
+        "decision": answer.decision,
+        "rule_ids": list(answer.rule_ids),
+        "gates_used": list(answer.gates_used),
+        "basis": list(answer.basis),
+        "transforms": list(answer.transforms),
+        "obligations": list(answer.obligations),
+        "reasons": list(answer.reasons),
+        "defer_to": _defer_to(answer),
+        "purpose": pair.document["purpose"],
+        "policy_version": answer.policy_version,
+        "policy_digest": here.policy.digest,
+        "decided_at": now,
+        "current": True,
+    }  # fmt: skip
 
 
 def _defer_to(answer: Answer) -> dict[str, Any] | None:

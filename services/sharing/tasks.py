@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from datetime import time as time_of_day
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from messaging.app import App
@@ -23,6 +24,10 @@ from services.sharing.tables import Decision, Release, Task
 
 _VERIFY_WITHIN_H = 24
 _TELL_WITHIN_H = 24
+
+_CHILD: Any = bindparam("child_id")
+_TO_TELL = select(Release).where(Release.child_id == _CHILD, Release.state.in_((TELL, WAITING)))
+_OPEN = select(Task).where(Task.child_id == _CHILD, Task.state == "open")
 
 
 @dataclass
@@ -60,11 +65,7 @@ async def keep_tasks(
         and pair.current.id in decisions
         and pair.current.decision == "defer"
     ]
-    found = await session.scalars(
-        select(Release).where(
-            Release.child_id == proposal.facts.child.id, Release.state.in_((TELL, WAITING))
-        )
-    )
+    found = await session.scalars(_TO_TELL, {"child_id": proposal.facts.child.id})
     releases = found.all()
     wanted = [
         *_holds(gate(app), held, [row for row in releases if row.state == WAITING]),
@@ -187,9 +188,7 @@ async def _bring_in_line(
     closing: bool,
 ) -> None:
     child_id = proposal.facts.child.id
-    found = await session.scalars(
-        select(Task).where(Task.child_id == child_id, Task.state == "open")
-    )
+    found = await session.scalars(_OPEN, {"child_id": child_id})
     open_ = {(row.kind, row.owner, row.recipient, row.interview_id): row for row in found}
     for task in wanted:
         row = open_.pop(task.key, None)

@@ -72,7 +72,7 @@ class Case:
         await self.nats.add_partner(key)
         jwk = OKPKey.generate_key("X25519", {"use": "enc"}).as_dict(private=False)
         body = {"key": key, "type": kind, "role": role, "area": area}
-        public = {"nkey": "U" + "A" * 55, "jwk": jwk}
+        public = {"nkey": self.nats.partners[key], "jwk": jwk}
         answer = await self.service.call("POST", "/partners", body | {"public": public})
         assert answer.status_code == 201, answer.text
 

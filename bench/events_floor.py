@@ -9,6 +9,7 @@ import json
 import sys
 from base64 import b32encode
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import aiosqlite
 import nats
@@ -112,7 +113,7 @@ async def send_on(db: aiosqlite.Connection, js: object, lock: asyncio.Lock) -> i
         return 0
     slots = asyncio.Semaphore(64)
 
-    async def publish(row: tuple[object, ...]) -> None:
+    async def publish(row: Any) -> None:
         async with slots:
             headers = {"Nats-Msg-Id": row[1], "ce-id": row[1], "ce-type": SUBJECT}
             await js.publish(  # type: ignore[attr-defined]

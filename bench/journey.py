@@ -59,7 +59,7 @@ class Office:
         said = {"by": "child", "items": [line]}
         await self._do("PUT", f"{url('sharing')}{child}/agreement", said)
         judged = [("recipient_alleged_perpetrator", "no"), ("connected_to_perpetrator", "no"),
-                  ("child_alleged_perpetrator", "none"), ("G3", True)]  # fmt: skip
+                  ("child_alleged_perpetrator", "none"), ("G4", True)]  # fmt: skip
         body = {"judgements": [{"name": n, "value": v, "reason": "seen"} for n, v in judged]}
         await self._do("PUT", f"{url('sharing')}{child}/judgements", body, self.dsl)
         return case

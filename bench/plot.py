@@ -44,9 +44,9 @@ def lines(
     for number, (name, values) in enumerate(series.items()):
         colour = COLOURS[number % len(COLOURS)]
         points = " ".join(place(at, value) for at, value in zip(x, values, strict=True))
-        down = ABOVE + 16 * number
+        row = ABOVE + 16 * number
         parts += [
             f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>',
-            f'<text x="{WIDTH - RIGHT + 10}" y="{down}" fill="{colour}">{escape(name)}</text>',
+            f'<text x="{WIDTH - RIGHT + 10}" y="{row}" fill="{colour}">{escape(name)}</text>',
         ]
     return "\n".join([*parts, "</svg>"]) + "\n"

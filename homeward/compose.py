@@ -88,7 +88,8 @@ class Site(Home):
         self.make_keys(*SERVICES, "provisioner", RELOADER)
         self._make_certificates("certificates" in renew)
         for role in ("postgres", *SERVICES):
-            if "passwords" in renew or not self.password(role).exists():
+            again = "passwords" in renew and role != "postgres"  # with which the others are set
+            if again or not self.password(role).exists():
                 keys.write_secret(self.password(role), secrets.token_urlsafe(32))
         if not self.localities.exists():
             self.localities.write_text(yaml.safe_dump(LOCALITIES, sort_keys=False))

@@ -118,7 +118,19 @@ class Policy:
         )
 
     async def decide(self, document: Document) -> Answer:
-        """Return the answer about `document`. Raises NoDecisionError: the pair is then held."""
+        """Return the answer about `document`. Raises NoDecisionError: the pair is then held.
+
+        Also where something failed that nobody foresaw: any other error would leave the pair
+        without a hold on record, and an urgent one without a page.
+        """
+        try:
+            return await self._decide(document)
+        except NoDecisionError:
+            raise
+        except Exception as error:
+            raise NoDecisionError("unforeseen") from error
+
+    async def _decide(self, document: Document) -> Answer:
         question = json.dumps({"input": document}, separators=(",", ":")).encode()
         async with self._limit:
             began = time.perf_counter()

@@ -179,6 +179,14 @@ async def test_an_engine_that_is_away_is_no_decision_after_two_tries():
     assert len(calls) == 2
 
 
+async def test_what_nobody_foresaw_is_no_decision_either():
+    def breaks(_):
+        raise ZeroDivisionError
+
+    with pytest.raises(NoDecisionError, match="unforeseen"):
+        await asking(breaks).decide({})
+
+
 async def test_without_a_digest_to_compare_nothing_is_a_decision():
     policy = Policy(
         "http://opa.test", "", DATA,

@@ -22,7 +22,7 @@ demo: $(READY) ## Play worked cases from referral to ledger, and write a page ab
 
 # Three at a time on two cores: most tests wait for a broker, a database or a process to start.
 test: $(READY) ## Run all tests (ARGS="tests/homeward -x" narrows)
-	@$(RUN)/pytest -n 3 $(ARGS)
+	@$(RUN)/pytest -n 3 --dist loadgroup $(ARGS)
 
 check: $(READY) ## Types, style, import rules, policies
 	$(RUN)/ruff check .

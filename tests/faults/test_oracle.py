@@ -138,9 +138,9 @@ def a_run() -> Run:
     run.decide("DE-ASKED", PUSH, POLICE, "defer", rule="NO_DECISION", epoch=1)
     for item, recipient, name, state, number in (
         (PUSH, POLICE, "PUSH-POLICE", "delivered", 1),
-        (PUSH, COUNCIL, "PUSH-COUNCIL", "delivered", 1),
+        (PUSH, COUNCIL, "PUSH-COUNCIL", "delivered", 7),
         (PLAN, POLICE, "PLAN-POLICE", "erased", 2),
-        (PLAN, COUNCIL, "PLAN-COUNCIL", "erased", 2),
+        (PLAN, COUNCIL, "PLAN-COUNCIL", "erased", 8),
         (WISH, COUNCIL, "WISH-COUNCIL", "cancelled", None),
     ):
         run.decide(f"DE-{name}", item, recipient, "allow_redacted", rule="R64", epoch=1)
@@ -159,7 +159,7 @@ def a_run() -> Run:
     }
     run.entries.append(("withdrawal", {"epoch": 2, "cancelled": answer["cancelled"]}))
     for name in answer["erased"]:
-        run.entries.append(("taken_back", {"release_id": name, "action": "erased", "number": 2}))
+        run.entries.append(("taken_back", {"release_id": name, "action": "erased"}))
     run.entries.append(("withdrawal", {"action": "answered", "epoch": 2, **answer}))
     named = {kind: [{"release_id": name} for name in names] for kind, names in answer.items()}
     seen.withdrawals = [Withdrawal.of("CH-1", "all", 10.0, 10.5, {"epoch": 2, **named})]
@@ -466,6 +466,13 @@ def that_a_release_was_taken_back_is_not_in_the_ledger(run):
     del run.entries[place(run, "taken_back", "RE-PLAN-POLICE")]
 
 
+@breaks("delivery.unrecorded", "sent", "delivered")
+def that_a_release_lies_unread_is_not_in_the_ledger(run, way):
+    listed(run, "RE-PUSH-COUNCIL")["state"] = way
+    run.seen.reads.remove(in_hand(run, "RE-PUSH-COUNCIL"))
+    del run.entries[place(run, "delivered", "RE-PUSH-COUNCIL")]
+
+
 @breaks("delivery.before_release")
 def a_release_is_delivered_before_it_is_named(run):
     earlier(run, "delivered", "RE-AGAIN", to=place(run, "release", "RE-AGAIN"))
@@ -561,8 +568,9 @@ def a_number_was_given_and_never_read(run):
     listed(run, "RE-WISH-COUNCIL").update(number=4, partner=POLICE)
 
 
-@breaks("release.lost")
-def a_void_lies_in_the_place_of_what_is_said_to_be_on_a_feed(run):
+@breaks("release.lost", "sent", "delivered")
+def a_void_lies_in_the_place_of_what_is_said_to_be_on_a_feed(run, way):
+    listed(run, "RE-AGAIN")["state"] = way
     run.seen.reads.remove(in_hand(run, "RE-AGAIN"))
     run.read_void("RE-AGAIN", NOON, number=3)
 
@@ -572,14 +580,20 @@ def a_partner_has_read_what_was_said_to_be_erased(run):
     run.read("RE-PLAN-COUNCIL", NOON, {"plan": "aunt"})
 
 
-@breaks("withdrawal.unnamed")
-def a_partner_can_still_read_what_was_said_to_be_erased(run):
-    listed(run, "RE-PLAN-COUNCIL")["state"] = "sent"
+@breaks("withdrawal.unnamed", "sent", "delivered")
+def a_partner_can_still_read_what_was_said_to_be_erased(run, way):
+    listed(run, "RE-PLAN-COUNCIL")["state"] = way
 
 
 @breaks("withdrawal.not_stopped", "waiting_child_told", "tell", "queued", "claimed")
 def what_was_said_to_be_cancelled_is_still_on_its_way(run, way):
     listed(run, "RE-WISH-COUNCIL")["state"] = way
+
+
+@breaks("withdrawal.not_stopped")
+def what_was_withdrawn_from_one_recipient_is_on_its_way_to_it(run):
+    run.seen.withdrawals[0] = replace(run.seen.withdrawals[0], recipients=frozenset({COUNCIL}))
+    listed(run, "RE-WISH-COUNCIL")["state"] = "queued"
 
 
 @breaks("withdrawal.wrong_name")
@@ -640,9 +654,15 @@ def an_event_was_put_aside_that_nobody_had_broken(run):
     run.seen.dead_letters.append({"service": "notify", "event_id": "EV-2"})
 
 
-@breaks("page.missing")
-def nobody_is_called_about_harm_that_waits(run):
+@breaks("page.missing", "police", "childrens_services", "health")
+def nobody_is_called_about_harm_that_waits(run, way):
+    note(run, "decision", "DE-HARM-COUNCIL")["recipient_type"] = way
     run.seen.messages.clear()
+
+
+@breaks("page.missing")
+def somebody_is_called_about_something_else(run):
+    run.seen.messages[0]["code"] = "child_not_told"
 
 
 @breaks("message.double")
@@ -657,6 +677,60 @@ def test_it_is_found_and_called_by_its_name_that(case):
     change(run)
 
     assert {one.code for one in violations(run.look())} == {code}
+
+
+# Near to a violation, and none
+
+
+@pytest.mark.parametrize("name", ["item_version", "policy_digest"])
+def test_the_same_facts_may_be_judged_again_under_another(name):
+    run = a_run()
+    before = note(run, "decision", "DE-PUSH-POLICE")
+    note(run, "decision", f"DE-{PUSH}-{POLICE}")["facts_digest"] = before["facts_digest"]
+    listed(run, f"DE-{PUSH}-{POLICE}")[name] = "other"
+
+    assert violations(run.look()) == []
+
+
+@pytest.mark.parametrize("state", ["cancelled", "superseded", "erased", "void"])
+def test_the_same_content_may_be_released_again_once_the_first_is(state):
+    run = a_run()
+    note(run, "release", "RE-AGAIN")["digest"] = "sha256:school"
+    listed(run, "RE-PUSH-POLICE")["state"] = state
+
+    assert violations(run.look()) == []
+
+
+@pytest.mark.parametrize("whose", ["another child's", "another recipient's", "permitted later"])
+def test_an_answer_to_a_withdrawal_need_not_name_what_is(whose):
+    run = a_run()
+    note(run, "release", "RE-AGAIN")["epoch"] = 2 if whose == "permitted later" else 1
+    if whose == "another child's":
+        listed(run, "RE-AGAIN").update(child_id="CH-2", epoch=1)
+    if whose == "another recipient's":
+        run.seen.withdrawals[0] = replace(run.seen.withdrawals[0], recipients=frozenset({COUNCIL}))
+
+    assert violations(run.look()) == []
+
+
+@pytest.mark.parametrize("why", ["not harm", "refused", "H1", "a school", "judged"])
+def test_nobody_need_be_called_about_what_is(why):
+    run = a_run()
+    run.seen.messages.clear()
+    hold = listed(run, "DE-HARM-COUNCIL")
+    match why:
+        case "not harm":
+            hold["category"] = "wishes"
+        case "refused":
+            hold["decision"] = "refuse"
+        case "H1":
+            hold["rule_ids"] = ["H1"]
+        case "a school":
+            note(run, "decision", "DE-HARM-COUNCIL")["recipient_type"] = "school_dsl"
+        case "judged":
+            run.seen.harm_judged = frozenset({"CH-1"})
+
+    assert violations(run.look()) == []
 
 
 # No rule without a case

@@ -28,6 +28,7 @@ ONE_HOME = {
 """Fixtures that start a whole system once for many tests: those stay in one worker."""
 
 
+@pytest.hookimpl(tryfirst=True)  # the marks have to be there when xdist reads them
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep tests that share a running system together (`--dist loadgroup`)."""
     for item in items:

@@ -5,7 +5,6 @@ Without the alerts' `for`: time passes by the test clock here, and promtool test
 
 import asyncio
 import os
-import re
 import signal
 import sqlite3
 import subprocess
@@ -238,10 +237,11 @@ def test_a_feed_is_behind_until_its_partner_reads_it(walk: Walk):
 
 def test_an_engine_that_hangs_is_killed_and_comes_back(walk: Walk):
     walk.signal("opa", signal.SIGSTOP)
-    walk.begins("PolicyEngineAway")
-    walk.says("! policy       gives no answer")
-    assert re.search(r'no_answers_total\{code="time_out"\} [1-9]', _metrics(walk, "sharing"))
-    walk.signal("opa", signal.SIGKILL)
+    try:
+        walk.begins("PolicyEngineAway")
+        walk.says("! policy       gives no answer")
+    finally:
+        walk.signal("opa", signal.SIGKILL)
     walk.ends("PolicyEngineAway")
 
 
@@ -332,7 +332,3 @@ def test_an_event_that_cannot_be_taken_is_put_aside_and_seen(walk: Walk):
 
 def test_every_page_was_walked_or_it_is_said_why_not(walk: Walk):
     assert set(PAGES) - walk.walked == set(ELSEWHERE)
-
-
-def _metrics(walk: Walk, service: str) -> str:
-    return probe.get(f"{walk.home.url(service)}/metrics", timeout_s=20)[1].decode()

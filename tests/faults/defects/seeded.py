@@ -195,7 +195,7 @@ def held_again_at_every_try(patch: Patch, _: House) -> None:
 
     def decision(app, proposal, pair, answer, now):
         row = real(app, proposal, pair, answer, now)
-        row.id = f"{row.id[:-5]}{next(count):05}"
+        row["id"] = f"{row['id'][:-5]}{next(count):05}"
         return row
 
     patch.setattr(settling, "_decision", decision)
@@ -289,7 +289,7 @@ def no_void_for_an_erased_number(patch: Patch, _: House) -> None:
     async def nothing(_outlet, _release) -> None:
         pass
 
-    patch.setattr(taking_back, "_put_void_after", nothing)
+    patch.setattr(taking_back, "put_void_after", nothing)
 
 
 @shows(road.read_and_taken_back, "feed.clear", "feed.unreadable")

@@ -20,9 +20,10 @@ $(READY): requirements.lock requirements-engine.txt tools/setup
 demo: $(READY) ## Play worked cases from referral to ledger, and write a page about them
 	@$(RUN)/homeward demo $(ARGS)
 
-# Three at a time on two cores: most tests wait for a broker, a database or a process to start.
+# Three at a time on two cores: most tests wait for a broker, a database or a process to start. A file
+# stays in one worker, so that what it starts once is started once; in order, the longest come first.
 test: $(READY) ## Run all tests (ARGS="tests/homeward -x" narrows)
-	@$(RUN)/pytest -n 3 --dist loadgroup $(ARGS)
+	@$(RUN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY) ## Types, style, import rules, policies
 	$(RUN)/ruff check .

@@ -13,32 +13,6 @@ from support.broker import Broker
 from support.running import Runner
 from support.tokens import Issuer
 
-ONE_HOME = {
-    "played",
-    "watched",
-    "scraped",
-    "walk",
-    "seen",
-    "home",
-    "house",
-    "site",
-    "written",
-    "homes",
-}
-"""Fixtures that start a whole system once for many tests: those stay in one worker."""
-
-
-@pytest.hookimpl(tryfirst=True)  # the marks have to be there when xdist reads them
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share a running system together (`--dist loadgroup`)."""
-    for item in items:
-        shared = ONE_HOME & set(getattr(item, "fixturenames", ()))
-        if shared:
-            folder = item.path.parent.name
-            database = getattr(getattr(item, "callspec", None), "params", {}).get("seen", "")
-            where = folder if {"played", "watched", "scraped"} & shared else item.path.name
-            item.add_marker(pytest.mark.xdist_group(f"{folder}/{where}{database}"))
-
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy import bindparam, delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ledger
@@ -89,6 +89,10 @@ PRIVATE_TYPES = frozenset({"carer_parent", "carer_professional", "young_person"}
 
 _WAITED = ("at", "kind", "body", "salt")
 _HELD = exists().where(Quarantine.ended_at.is_(None))
+# made once: building a statement takes longer than the database needs for it
+_NOW = select(HEAD.c.seq, HEAD.c.hash, _HELD.label("held")).where(HEAD.c.id == 1).with_for_update()
+_ENTER, _SALT = insert(ENTRIES).inline(), insert(SALTS).inline()
+_MOVE = update(HEAD).where(HEAD.c.id == 1).values(seq=bindparam("to"), hash=bindparam("digest"))
 
 
 class UnfitEntryError(ValueError):
@@ -170,13 +174,7 @@ async def append_all(
     if not notes:
         return []
     rows = [unchained(kind, body, at) for kind, body in notes]
-    head = (
-        await session.execute(
-            select(HEAD.c.seq, HEAD.c.hash, _HELD.label("held"))
-            .where(HEAD.c.id == 1)
-            .with_for_update()
-        )
-    ).one()
+    head = (await session.execute(_NOW)).one()
     # Asked again after the wait for the lock: the quarantine may have ended meanwhile.
     if head.held and await session.scalar(select(_HELD)):
         await session.execute(insert(WAITING), rows)
@@ -206,7 +204,7 @@ async def _chain(
         entries.append(chained(seq, prev, row))
         salts.append({"seq": seq, "salt": row["salt"]})
         prev = entries[-1]["hash"]
-    await session.execute(insert(ENTRIES), entries)
-    await session.execute(insert(SALTS), salts)
-    await session.execute(update(HEAD).where(HEAD.c.id == 1).values(seq=seq, hash=prev))
+    await session.execute(_ENTER, entries)
+    await session.execute(_SALT, salts)
+    await session.execute(_MOVE, {"to": seq, "digest": prev})
     return [int(row["seq"]) for row in entries]

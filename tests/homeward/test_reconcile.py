@@ -30,6 +30,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         up = homeward("up", "--detach", home=made, HOMEWARD_COMPARE_EVERY_S="3600")
         assert up.returncode == 0, up.stderr
         refer(made)
+        until_compared(made, "scheduling")
         yield made
     finally:
         homeward("down", home=made)
@@ -63,6 +64,17 @@ def refer(home: Home) -> None:
     )
     with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - our own service
         assert answer.status == 201
+
+
+def until_compared(home: Home, service: str) -> None:
+    """Wait until a service has compared by itself, as it does once at its start."""
+    until = time.monotonic() + 60
+    with sqlite3.connect(home.db(service), timeout=10) as db:
+        while not db.execute(
+            "select count(*) from compared where publisher = 'referral'"
+        ).fetchone()[0]:
+            assert time.monotonic() < until, f"{service} does not compare"
+            time.sleep(0.1)
 
 
 def forget(home: Home, service: str) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import create_engine, insert
 
-from homeward import partner
+from homeward import enrolment
 from homeward.home import Home
 from services.sharing.tables import (
     AgreementLine,
@@ -37,7 +37,7 @@ def register(home: Home) -> list[dict[str, Any]]:
     for key, (kind, role) in PARTNERS.items():
         folder = home.partner(key)
         folder.mkdir(parents=True, exist_ok=True)
-        partner.make_keys(key, folder)
+        enrolment.make_keys(key, folder)
         public = json.loads((folder / f"{key}.public.json").read_text())
         area = {"area": AREA, "added_at": datetime.now(UTC), "next_number": 1, "stream_seq": 0}
         rows.append({"key": key, "type": kind, "role": role, **area}

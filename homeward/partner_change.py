@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 
 from homeward import keys
+from homeward.enrolment import AWAY, NO, PartnerError, check_public, code_of
 from homeward.home import Home, HomeError
-from homeward.partner import AWAY, NO, PartnerError, check_public, code_of
 
 
 def rotate(

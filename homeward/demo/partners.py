@@ -6,7 +6,7 @@ from typing import Any
 
 import nats
 
-from homeward import feed, partner
+from homeward import enrolment, feed
 from homeward.home import Home
 
 AREA = "northshire"
@@ -31,11 +31,11 @@ def join(home: Home) -> None:
     """Make each agency's keys, register them all, write what each needs to read its feed."""
     agencies = []
     for key, (kind, role) in PARTNERS.items():
-        *_, public = partner.make_keys(key, home.partner(key))
-        agencies.append(partner.Agency(key, json.loads(public.read_text()), kind, role, AREA))
-    partner.add_all(home, agencies)
+        *_, public = enrolment.make_keys(key, home.partner(key))
+        agencies.append(enrolment.Agency(key, json.loads(public.read_text()), kind, role, AREA))
+    enrolment.add_all(home, agencies)
     for key in PARTNERS:
-        partner.write_context(home, key, home.partner(key))
+        enrolment.write_context(home, key, home.partner(key))
 
 
 def read(home: Home, key: str) -> list[dict[str, Any]]:

@@ -17,10 +17,10 @@ from homeward.demo.cases import CASES
 from homeward.demo.results import DemoFound
 from homeward.demo.wording import day_and_time
 from homeward.demo.world import StepFailedError, World
+from homeward.enrolment import PartnerError
 from homeward.feed import FeedError
 from homeward.feed_open import BadEventError
 from homeward.home import Home, HomeError
-from homeward.partner import PartnerError
 
 PAGE = "demo.html"
 

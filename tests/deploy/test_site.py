@@ -14,7 +14,7 @@ from cryptography import x509
 from support.apart import end_with_us
 from support.broker import SERVER, free_port
 
-from homeward import feed, partner
+from homeward import enrolment, feed
 from homeward.compose import Site
 from homeward.home import SERVICES, Home, HomeError
 from messaging import nats_config
@@ -177,8 +177,8 @@ def running(tmp_path, monkeypatch) -> Iterator[Site]:
 
 def bring(site: Site, key: str) -> feed.Creds:
     """Let a partner bring its keys, and give it what it needs."""
-    partner.make_keys(key, site.partner(key))
-    partner.write_context(site, key, site.partner(key))
+    enrolment.make_keys(key, site.partner(key))
+    enrolment.write_context(site, key, site.partner(key))
     return feed.Creds.read(site.partner(key), key)
 
 

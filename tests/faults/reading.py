@@ -11,7 +11,7 @@ import nats
 from faults.seen import Read
 from nats.errors import Error as NatsError
 
-from homeward import feed, partner
+from homeward import enrolment, feed
 from homeward.feed_open import BadEventError
 from homeward.home import Home
 
@@ -37,11 +37,11 @@ def join(home: Home) -> list["Reader"]:
     """Let each agency make its keys and register them all; return their readers."""
     agencies = []
     for key, (kind, role) in PARTNERS.items():
-        *_, public = partner.make_keys(key, home.partner(key))
-        agencies.append(partner.Agency(key, json.loads(public.read_text()), kind, role, AREA))
-    partner.add_all(home, agencies)
+        *_, public = enrolment.make_keys(key, home.partner(key))
+        agencies.append(enrolment.Agency(key, json.loads(public.read_text()), kind, role, AREA))
+    enrolment.add_all(home, agencies)
     for key in PARTNERS:
-        partner.write_context(home, key, home.partner(key))
+        enrolment.write_context(home, key, home.partner(key))
     return [Reader(home.partner(key), key) for key in PARTNERS]
 
 

@@ -13,9 +13,9 @@ from joserfc.jwk import OKPKey
 from typer.testing import CliRunner
 
 from contracts import feed as contract
+from homeward.enrolment import make_keys
 from homeward.feed import Numbers, app
 from homeward.feed_open import BadEventError, Opener
-from homeward.partner import make_keys
 from services.sharing.sealing import Keys, body, envelope, seal, sign_void
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)

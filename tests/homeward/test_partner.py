@@ -8,15 +8,9 @@ import pytest
 from joserfc.jwk import OKPKey
 from typer.testing import CliRunner
 
+from homeward.enrolment import Agency, PartnerError, check, make_keys, write_creds
 from homeward.home import Home
-from homeward.partner import (
-    Agency,
-    PartnerError,
-    app,
-    check,
-    make_keys,
-    write_creds,
-)
+from homeward.partner import app
 
 PARTNER = "northshire-police"
 

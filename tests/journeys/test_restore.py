@@ -14,7 +14,7 @@ import pytest
 from support.demo import homeward
 from typer.testing import CliRunner
 
-from homeward import feed, partner, quarantine, up
+from homeward import enrolment, feed, quarantine, up
 from homeward.home import Home
 
 POLICE = "northshire-police"
@@ -63,14 +63,16 @@ class Site:
         return self.call("practitioner/W-1", method, service, path, body)
 
     def partner_joins(self) -> None:
-        *_, public = partner.make_keys(POLICE, self.creds)
+        *_, public = enrolment.make_keys(POLICE, self.creds)
         told = json.loads(public.read_text())
-        partner.add(self.home, POLICE, told, type="police", role="missing_unit", area="northshire")
-        partner.write_context(self.home, POLICE, self.creds)
+        enrolment.add(
+            self.home, POLICE, told, type="police", role="missing_unit", area="northshire"
+        )
+        enrolment.write_context(self.home, POLICE, self.creds)
 
     def partner_reads(self) -> list[dict]:
         """Let the partner read what is new, and keep it."""
-        partner.write_context(self.home, POLICE, self.creds)  # ports may be others
+        enrolment.write_context(self.home, POLICE, self.creds)  # ports may be others
         done = CliRunner().invoke(feed.app, ["get", POLICE, "--creds", str(self.creds)])
         assert done.exit_code == 0, done.stderr
         with self.archive.open("a") as kept:

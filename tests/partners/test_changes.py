@@ -7,7 +7,7 @@ import nats
 import pytest
 from support.demo import homeward
 
-from homeward.partner import make_keys
+from homeward.enrolment import make_keys
 
 STAYS, CHANGES, LEAVES = "northshire-police", "northshire-commissioning", "northshire-sarc"
 

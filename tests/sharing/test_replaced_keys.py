@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 from contracts import feed
 from homeward import replace
 from homeward.engine import EngineMissingError, build_bundle, find_engine, server_command
+from homeward.enrolment import make_keys
 from homeward.feed_open import BadEventError, Opener
 from homeward.home import Home
 from homeward.ledger_check import Checkpoint, check, trusted
-from homeward.partner import make_keys
 from messaging.reread import Reread
 from services.sharing.checkpoints import make_checkpoint, signer_of
 from services.sharing.policy import Policy

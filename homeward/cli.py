@@ -16,7 +16,7 @@ WRONG, USAGE, LATER = 1, 2, 75
 SUB_COMMANDS = {
     "policy": "Ask, check, test and show the sharing policies",
     "ledger": "Export the decision ledger and verify an export",
-    "partner": "Add partner agencies and show them",
+    "partner": "Add partner agencies, give them other keys, show them, put them out",
     "feed": "Read a partner's feed with that partner's own keys",
     "replace": "Replace a key of this home while everything runs",
     "quarantine": "Bring a restored system back to work, step by step",

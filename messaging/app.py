@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI, Request
 from sqlalchemy.orm import DeclarativeBase
 
 from messaging import problem, routes, telemetry, trust
-from messaging.background import Timers, supervise
+from messaging.background import Timers, end, supervise
 from messaging.bus import Bus
 from messaging.caller import Verifier
 from messaging.clock import Clock, TestClock
@@ -183,9 +183,7 @@ async def _life(app: App, background: Sequence[Hook], on_start: Hook | None) -> 
         yield
     finally:
         await app.bus.stop_taking()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
         with suppress(Exception):  # what cannot be sent now waits in the outbox
             async with asyncio.timeout(_LAST_WORDS_S):
                 while await send_waiting(app):

@@ -17,6 +17,7 @@ _SAFETY_S = 1.0
 _PAUSE_S = 0.05
 """Between two looks at least: under load each commit wakes us, and most have changed nothing."""
 _DELAY_MAX_S = 30.0
+_CANCEL_AGAIN_S = 0.5
 _ROUNDS_MAX = 10_000
 """A timer that is due again at once this often in a row is a mistake in it."""
 
@@ -98,3 +99,15 @@ async def supervise(app: "App", name: str, work: Callable[["App"], Awaitable[Non
             delay_s = min(_DELAY_MAX_S, delay_s * 2)
         else:
             return
+
+
+async def end(tasks: Sequence["asyncio.Task[None]"]) -> None:
+    """Cancel tasks until each has ended, whatever it ends with.
+
+    Once is not enough: before Python 3.12 `asyncio.wait_for`, which the broker's client uses, loses
+    a cancellation that comes in the same moment as the answer; the loop around it then goes on.
+    """
+    while open_ := [task for task in tasks if not task.done()]:
+        for task in open_:
+            task.cancel()
+        await asyncio.wait(open_, timeout=_CANCEL_AGAIN_S)

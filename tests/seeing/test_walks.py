@@ -96,6 +96,19 @@ class Walk:
             body = {"now": self.now.isoformat()}
             self.call("ops", "PUT", name, "/clock", body, expect=expect)
 
+    def rest(self) -> None:
+        """Wait until all services are ready and at rest after what was done to them."""
+        eventually(self.ready, within_s=90)
+
+        async def resting():
+            world = World(self.home)
+            try:
+                await world.rest()
+            finally:
+                await world.close()
+
+        asyncio.run(resting())
+
     def ready(self) -> bool:
         return all(probe.is_ready(self.home.url(name)) for name in SERVICES)
 
@@ -158,6 +171,13 @@ def eventually(holds: Callable[[], object], within_s: float = 60) -> None:
 @pytest.fixture(scope="module")
 def walk(watched: Watched) -> Walk:
     return Walk(watched)
+
+
+@pytest.fixture(autouse=True)
+def afterwards(walk: Walk):
+    """Each walk leaves a system at rest to the next."""
+    yield
+    walk.rest()
 
 
 def test_the_test_clock_is_a_wrong_clock_until_it_is_set_right(walk: Walk):

@@ -288,7 +288,7 @@ class Floor:
 
     async def round(self, children: list[dict[str, Any]]) -> None:
         """Take so many children through the whole gate, four at a time as the product does."""
-        slots, woken = asyncio.Semaphore(4), asyncio.Event()
+        slots, woken, over = asyncio.Semaphore(4), asyncio.Event(), asyncio.Event()
 
         async def one(child: dict[str, Any]) -> None:
             async with slots:
@@ -298,7 +298,7 @@ class Floor:
             woken.set()
 
         async def relay() -> None:
-            while True:
+            while not over.is_set():
                 await woken.wait()
                 woken.clear()
                 while await self.send_on():
@@ -306,8 +306,9 @@ class Floor:
 
         relaying = asyncio.create_task(relay())
         await asyncio.gather(*map(one, children))
-        relaying.cancel()
-        await asyncio.gather(relaying, return_exceptions=True)
+        over.set()
+        woken.set()
+        await relaying  # not cut off: that would leave its transaction open
         while await self.send_on():
             pass
 

@@ -21,12 +21,15 @@ from homeward.engine.fit import reader
 from homeward.engine.rego_tests import run_tests
 from homeward.engine.serving import admit
 from homeward.engine.table import as_text, read_table
+from homeward.governance import life_command, prove_command, reading_command, whatif_command
 
 POLICIES = Path(__file__).parents[1] / "policies"
 
 OK, NO, WRONG_USE, PART_MISSING = 0, 1, 2, 75
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
+for part in (reading_command, whatif_command, prove_command, life_command):
+    app.add_typer(part.app)
 
 Folder = Annotated[Path, typer.Option("--policies", help="Folder of the policies.")]
 

@@ -9,23 +9,14 @@ from typing import Annotated
 
 import typer
 
-from homeward.engine import (
-    BrokenPoliciesError,
-    EngineMissingError,
-    NoAnswerError,
-    build_bundle,
-)
+from homeward.engine import build_bundle
 from homeward.engine.batch import CHUNK, decide_lines
 from homeward.engine.checks import faults_of
 from homeward.engine.fit import reader
 from homeward.engine.rego_tests import run_tests
 from homeward.engine.serving import admit
-from homeward.engine.table import as_text, read_table
 from homeward.governance import life_command, prove_command, reading_command, whatif_command
-
-POLICIES = Path(__file__).parents[1] / "policies"
-
-OK, NO, WRONG_USE, PART_MISSING = 0, 1, 2, 75
+from homeward.governance.saying import NO, OK, POLICIES, WRONG_USE, plainly
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 for part in (reading_command, whatif_command, prove_command, life_command):
@@ -43,7 +34,7 @@ def evaluate(
     policies: Folder = POLICIES,
 ) -> None:
     """Decide the document on standard input; exit 2 where it does not fit the contract."""
-    with _plainly():
+    with plainly():
         if batch:
             for answers in decide_lines(_lines(), policies, raw):
                 sys.stdout.buffer.write(answers)
@@ -62,7 +53,7 @@ def evaluate(
 @app.command("test")
 def run_rego_tests(policies: Folder = POLICIES) -> None:
     """Run the policies' own tests."""
-    with _plainly():
+    with plainly():
         passed, failed = run_tests(policies)
     for name in failed:
         typer.echo(f"FAIL {name}", err=True)
@@ -72,24 +63,13 @@ def run_rego_tests(policies: Folder = POLICIES) -> None:
 
 @app.command()
 def check(policies: Folder = POLICIES) -> None:
-    """Check built-ins, compilation, the table, its 79 rows, sources and closed lists."""
-    with _plainly():
+    """Check built-ins, compilation, the table and its rows, sources and closed lists."""
+    with plainly():
         faults = faults_of(policies)
     for fault in faults:
         typer.echo(fault, err=True)
     typer.echo(f"{policies}: {len(faults)} faults" if faults else "The policies are in order.")
     raise typer.Exit(NO if faults else OK)
-
-
-@app.command()
-def table(
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
-    policies: Folder = POLICIES,
-) -> None:
-    """Show who may be told what: when agreed, when not, never; and why."""
-    with _plainly():
-        rows = read_table(policies)
-    typer.echo(json.dumps(rows, indent=2, ensure_ascii=False) if as_json else as_text(rows))
 
 
 @app.command()
@@ -101,7 +81,7 @@ def bundle(
     ] = None,
 ) -> None:
     """Write the bundle that an OPA server loads to the folder INTO; print its digest."""
-    with _plainly():
+    with plainly():
         digest = build_bundle(policies, into)
     if token is not None:
         admit(into, token)
@@ -121,18 +101,3 @@ def _chunks(lines: list[bytes]) -> Iterator[list[bytes]]:
     told = [line for line in lines if line.strip()]
     for start in range(0, len(told), CHUNK):
         yield told[start : start + CHUNK]
-
-
-class _plainly:  # noqa: N801 - reads as a word
-    """Turn what can go wrong into a sentence and an exit code."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, at: object) -> None:
-        if isinstance(error, EngineMissingError):
-            typer.echo(str(error), err=True)
-            raise typer.Exit(PART_MISSING) from error
-        if isinstance(error, (BrokenPoliciesError, NoAnswerError)):
-            typer.echo(str(error), err=True)
-            raise typer.Exit(NO) from error

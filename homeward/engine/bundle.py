@@ -3,12 +3,12 @@
 import json
 import shutil
 from collections.abc import Hashable
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from contracts.policies import digest as digest_of
 from homeward.engine import builtins
 from homeward.engine.faults import BrokenPoliciesError, NoAnswerError
 from homeward.engine.found import Engine, find_engine, query
@@ -29,11 +29,9 @@ def policy_files(policies: Path, tests: bool = False) -> list[Path]:
 
 def policy_digest(policies: Path) -> str:
     """Return the sha256 over name and content of every file that would be loaded."""
-    whole = sha256()
-    for file in policy_files(policies):
-        for part in (file.relative_to(policies).as_posix().encode(), file.read_bytes()):
-            whole.update(len(part).to_bytes(8, "big") + part)
-    return whole.hexdigest()
+    return digest_of(
+        {f.relative_to(policies).as_posix(): f.read_bytes() for f in policy_files(policies)}
+    )
 
 
 def build_bundle(policies: Path, into: Path) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from messaging.app import App
 from services.sharing.domain.answer import NO_DECISION, Answer
-from services.sharing.domain.document import Document, digest, document, urgent
+from services.sharing.domain.document import Document, Documents, digest, urgent
 from services.sharing.domain.facts import Facts, ItemFacts, RecipientFacts, pairs
 from services.sharing.domain.releasing import LIVE
 from services.sharing.parts import gate
@@ -89,13 +89,13 @@ async def propose(app: App, session: AsyncSession, child_id: str) -> Proposal | 
     current = {(one.item_id, one.recipient): one for one in standing}
     rows = (await session.scalars(_ITEMS, whose)).all()
     found = []
+    documents = Documents(facts, now)
     for item, recipient in pairs(facts, here.data.carers):
         kind = here.data.types.get(recipient.type)
         if kind is None:
             continue
-        asked = document(
-            facts, item, recipient, kind, here.data.law, now, _pseudonym(app, recipient, item)
-        )
+        pseudonym = _pseudonym(app, recipient, item)
+        asked = documents.about(item, recipient, kind, here.data.law, pseudonym)
         found.append(
             Pair(item, recipient, asked, digest(asked), current.get((item.id, recipient.key)))
         )

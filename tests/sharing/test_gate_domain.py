@@ -337,6 +337,13 @@ class TestDocument:
         assert built[0] == built[1]
         assert again == facts
 
+    def test_a_judgement_taken_back_and_a_fact_not_known_are_kept_as_such(self):
+        item = an_item(facts={"place_la": None})
+        judgements = (judged("G2", None), judged("cell_counts", [None, 5]))
+        facts = Facts(a_child(), {"EP-1": "home"}, (item,), (a_recipient(),), (), judgements)
+
+        assert of_snapshot(json.loads(json.dumps(snapshot(facts)))) == facts
+
     def test_harm_that_nobody_judged_is_urgent(self):
         assert urgent(asked(item=an_item(category="harm")))
         assert not urgent(asked())

@@ -1,9 +1,10 @@
 """The decision document of one item and one recipient (design, section 6)."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -18,10 +19,12 @@ from services.sharing.domain.facts import (
     Judged,
     RecipientFacts,
 )
-from services.sharing.domain.judgements import approvals, holding
+from services.sharing.domain.judgements import among, approvals, by_name
 
 Document = dict[str, Any]
 
+PUSH: Mapping[str, Any] = {"kind": "push", "instrument": None}
+"""The only kind of request there is so far."""
 GATES = ("G1", "G2", "G3", "G4", "G5", "G6", "G7", "G8")
 ITEM_JUDGEMENTS = (
     "dsl_signoff",
@@ -76,36 +79,171 @@ def document(  # noqa: PLR0917 - the six things that a decision depends on
     pseudonym_key: str = "",
 ) -> Document:
     """Return the document that policy is asked; `pseudonym_key` goes to the commissioner alone."""
-    judged = facts.judgements
-    key = recipient.key
+    return Documents(facts, now).about(item, recipient, kind, law, pseudonym_key)
 
-    def value(name: str, default: Any, about: ItemFacts | None = item) -> Any:
-        one = holding(judged, name, about, key)
+
+class Documents:
+    """The documents of one child at one moment; what several of them share is made once.
+
+    Their parts are the same objects, so they are read and never changed.
+    """
+
+    def __init__(self, facts: Facts, now: datetime) -> None:
+        self._facts, self._now = facts, now
+        self._now_said = now.isoformat()
+        self._adult = facts.child.adult(now)
+        self._named = by_name(facts.judgements)
+        self._narrow = {
+            name
+            for name, several in self._named.items()
+            if any(one.recipients is not None for one in several)
+        }
+        """Names of judgements of which one is about certain recipients only."""
+        self._items_differ = not self._narrow.isdisjoint(
+            (*ITEM_JUDGEMENTS, "approvals", "G3", "G4", "G5", "G6")
+        )
+        self._lines_of_items = any(line.item_id is not None for line in facts.lines)
+        self._holding: dict[tuple[str, str, str | None], Judged | None] = {}
+        self._made: dict[Hashable, dict[str, Any]] = {}
+
+    def about(
+        self,
+        item: ItemFacts,
+        recipient: RecipientFacts,
+        kind: RecipientType,
+        law: Law,
+        pseudonym_key: str = "",
+    ) -> Document:
+        """Return the document about `item` for `recipient`."""
+        key, value = recipient.key, self._value
+        purpose = self.holding("purpose", item, key)
+        child_of, decided = (
+            self.holding("child_alleged_perpetrator", item, key),
+            self.holding("strategy_decision", item, key),
+        )
+        return {
+            "now": self._now_said,
+            "law": self._once(
+                ("law", law), lambda: law.at(self._now, self._facts.child.controller)
+            ),
+            "request": PUSH,
+            "purpose": kind.default_purpose if purpose is None else purpose.value,
+            "child": self._child(self.holding("competence", item, key)),
+            "episode": self._once(("episode", item.episode_id), lambda: self._episode(item)),
+            "item": self._item(item, recipient, pseudonym_key),
+            "recipient": self._recipient(
+                recipient,
+                kind,
+                self.holding("recipient_alleged_perpetrator", item, key),
+                self.holding("connected_to_perpetrator", item, key),
+            ),
+            "agreement": self._agreement(item, key),
+            "gates": self.gates(item, key),
+            "alleged_perpetrator": value(child_of, "unassessed"),
+            "strategy_decision": value(decided, "not_held"),
+        }
+
+    def holding(self, name: str, item: ItemFacts, recipient: str) -> Judged | None:
+        """Return the judgement `name` that holds for an item and a recipient."""
+        named = self._named.get(name)
+        if named is None:
+            return None
+        asked = name, item.id, recipient if name in self._narrow else None
+        try:
+            return self._holding[asked]
+        except KeyError:
+            found = self._holding[asked] = among(named, name, item, recipient)
+            return found
+
+    def gates(self, item: ItemFacts, recipient: str) -> dict[str, Any]:
+        """Return `gates`; one that nobody judged is absent, and so unassessed."""
+        return {
+            name: self._once(("gate", id(one)), partial(_gate, one))
+            for name in GATES
+            if (one := self.holding(name, item, recipient)) is not None
+        }
+
+    def _once(self, name: Hashable, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        try:
+            return self._made[name]
+        except KeyError:
+            made = self._made[name] = make()
+            return made
+
+    @staticmethod
+    def _value(one: Judged | None, default: Any) -> Any:
         return default if one is None else one.value
 
-    return {
-        "now": now.isoformat(),
-        "law": law.at(now, facts.child.controller),
-        "request": {"kind": "push", "instrument": None},
-        "purpose": value("purpose", kind.default_purpose),
-        "child": _child(facts.child, now, value("competence", "unassessed")),
-        "episode": {
-            "id": item.episode_id,
-            "setting": facts.episodes.get(item.episode_id, "unknown"),
-        },
-        "item": _item(item, recipient, judged, pseudonym_key),
-        "recipient": _recipient(
-            recipient,
-            kind,
-            facts.child.adult(now),
-            value("recipient_alleged_perpetrator", "unassessed"),
-            value("connected_to_perpetrator", "unassessed"),
-        ),
-        "agreement": agreement.resolve(facts.lines, facts.child, item, key, now),
-        "gates": gates(judged, item, key),
-        "alleged_perpetrator": value("child_alleged_perpetrator", "unassessed"),
-        "strategy_decision": value("strategy_decision", "not_held"),
-    }
+    def _child(self, competence: Judged | None) -> dict[str, Any]:
+        return self._once(
+            ("child", id(competence)),
+            lambda: _child(self._facts.child, self._now, self._value(competence, "unassessed")),
+        )
+
+    def _episode(self, item: ItemFacts) -> dict[str, Any]:
+        setting = self._facts.episodes.get(item.episode_id, "unknown")
+        return {"id": item.episode_id, "setting": setting}
+
+    def _recipient(
+        self,
+        recipient: RecipientFacts,
+        kind: RecipientType,
+        alleged: Judged | None,
+        connected: Judged | None,
+    ) -> dict[str, Any]:
+        """Return `recipient`. Nobody has parental responsibility for an adult."""
+        return self._once(
+            ("recipient", recipient.key, id(kind), id(alleged), id(connected)),
+            lambda: _recipient(
+                recipient,
+                kind,
+                self._adult,
+                self._value(alleged, "unassessed"),
+                self._value(connected, "unassessed"),
+            ),
+        )
+
+    def _agreement(self, item: ItemFacts, recipient: str) -> dict[str, Any]:
+        return self._once(
+            ("agreement", item.id if self._lines_of_items else item.category, recipient),
+            lambda: agreement.resolve(
+                self._facts.lines, self._facts.child, item, recipient, self._now
+            ),
+        )
+
+    def _item(
+        self, item: ItemFacts, recipient: RecipientFacts, pseudonym_key: str
+    ) -> dict[str, Any]:
+        own = self._items_differ or bool(recipient.facts or pseudonym_key)
+        name = "item", item.id, recipient.key if own else None, pseudonym_key
+        return self._once(
+            name, lambda: _item(item, self._facts_of_item(item, recipient, pseudonym_key))
+        )
+
+    def _facts_of_item(
+        self, item: ItemFacts, recipient: RecipientFacts, pseudonym_key: str
+    ) -> dict[str, Any]:
+        facts = {**item.facts, **recipient.facts}
+        for name in ITEM_JUDGEMENTS:
+            facts.pop(name, None)
+            if (one := self.holding(name, item, recipient.key)) is not None:
+                facts[name] = one.value
+        facts.pop("approvals", None)
+        approved = approvals(self._named.get("approvals", ()), item, recipient.key)
+        if approved is not None:
+            facts["approvals"] = approved
+        facts.pop("pseudonym_key", None)
+        if recipient.type == "commissioner" and pseudonym_key:
+            facts["pseudonym_key"] = pseudonym_key
+        if item.category == "basic_outcome" and self._harm_is_judged(item, recipient.key):
+            # our own item, on which nobody puts facts: the child was there, it gives nothing away.
+            # Until then it waits with the rest, so that the child is told in one conversation.
+            facts["would_prejudice_action"] = False
+        return facts
+
+    def _harm_is_judged(self, item: ItemFacts, recipient: str) -> bool:
+        recorded = {"gates": self.gates(item, recipient)}
+        return any(gate(recorded, name) is True for name in ("G3", "G4", "G5", "G6"))
 
 
 def _child(child: ChildFacts, now: datetime, competence: str) -> dict[str, Any]:
@@ -121,25 +259,7 @@ def _child(child: ChildFacts, now: datetime, competence: str) -> dict[str, Any]:
     }
 
 
-def _item(
-    item: ItemFacts, recipient: RecipientFacts, judged: Iterable[Judged], pseudonym_key: str
-) -> dict[str, Any]:
-    facts = {**item.facts, **recipient.facts}
-    judged = tuple(judged)
-    for name in ITEM_JUDGEMENTS:
-        facts.pop(name, None)
-        if (one := holding(judged, name, item, recipient.key)) is not None:
-            facts[name] = one.value
-    facts.pop("approvals", None)
-    if (approved := approvals(judged, item, recipient.key)) is not None:
-        facts["approvals"] = approved
-    facts.pop("pseudonym_key", None)
-    if recipient.type == "commissioner" and pseudonym_key:
-        facts["pseudonym_key"] = pseudonym_key
-    if item.category == "basic_outcome" and _harm_is_judged(judged, item, recipient.key):
-        # our own item, on which nobody puts facts: the child was there, it gives nothing away.
-        # Until then it waits with the rest, so that the child is told in one conversation.
-        facts["would_prejudice_action"] = False
+def _item(item: ItemFacts, facts: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": item.id,
         "category": item.category,
@@ -154,15 +274,9 @@ def _item(
     }
 
 
-def _harm_is_judged(judged: Iterable[Judged], item: ItemFacts, recipient: str) -> bool:
-    recorded = {"gates": gates(judged, item, recipient)}
-    return any(gate(recorded, name) is True for name in ("G3", "G4", "G5", "G6"))
-
-
 def _recipient(
     recipient: RecipientFacts, kind: RecipientType, adult: bool, alleged: Any, connected: Any
 ) -> dict[str, Any]:
-    """Return `recipient`. Nobody has parental responsibility for an adult; `self` harmed nobody."""
     own = recipient.key == SELF
     return {
         "id": recipient.key,
@@ -178,20 +292,14 @@ def _recipient(
     }
 
 
-def gates(judged: Iterable[Judged], item: ItemFacts, recipient: str) -> dict[str, Any]:
-    """Return `gates`; one that nobody judged is absent, and so unassessed."""
-    judged = tuple(judged)
-    found = {}
-    for name in GATES:
-        if (one := holding(judged, name, item, recipient)) is not None:
-            found[name] = {
-                "value": one.value,
-                "by": one.by,
-                "role": one.role,
-                "at": one.at.isoformat(),
-                "reason": None if one.reason is None else GIVEN,
-            }
-    return found
+def _gate(one: Judged) -> dict[str, Any]:
+    return {
+        "value": one.value,
+        "by": one.by,
+        "role": one.role,
+        "at": one.at.isoformat(),
+        "reason": None if one.reason is None else GIVEN,
+    }
 
 
 def digest(document: Document) -> str:

@@ -1,9 +1,9 @@
 """The facts on which decisions about one child are made, and their form in a snapshot."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
 from datetime import datetime
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Generic, TypeVar, get_type_hints
 
 GIVEN = "given"
 """Stands for each free text: that there are words is a fact, the words are not kept."""
@@ -144,48 +144,75 @@ def pairs(facts: Facts, carers: frozenset[str]) -> Iterator[tuple[ItemFacts, Rec
 
 def snapshot(facts: Facts) -> dict[str, Any]:
     """Return `facts` as plain JSON: codes, ids and times, from which they can be read back."""
-    plain: dict[str, Any] = _plain(asdict(facts))
-    return plain
+    return {
+        "child": _CHILD.plain(facts.child),
+        "episodes": dict(facts.episodes),
+        "items": [_ITEM.plain(one) for one in facts.items],
+        "recipients": [_RECIPIENT.plain(one) for one in facts.recipients],
+        "lines": [_LINE.plain(one) for one in facts.lines],
+        "judgements": [_JUDGED.plain(one) for one in facts.judgements],
+    }
 
 
 def of_snapshot(plain: Mapping[str, Any]) -> Facts:
     """Return the facts of a snapshot, so that an old decision can be asked again."""
     return Facts(
-        child=_read(ChildFacts, plain["child"]),
+        child=_CHILD.read(plain["child"]),
         episodes=dict(plain["episodes"]),
-        items=tuple(_read(ItemFacts, one) for one in plain["items"]),
-        recipients=tuple(_read(RecipientFacts, one) for one in plain["recipients"]),
-        lines=tuple(_read(Line, one) for one in plain["lines"]),
-        judgements=tuple(_read(Judged, one) for one in plain["judgements"]),
+        items=tuple(map(_ITEM.read, plain["items"])),
+        recipients=tuple(map(_RECIPIENT.read, plain["recipients"])),
+        lines=tuple(map(_LINE.read, plain["lines"])),
+        judgements=tuple(map(_JUDGED.read, plain["judgements"])),
     )
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case datetime():
-            return value.isoformat()
-        case Mapping():
-            return {key: _plain(inner) for key, inner in value.items() if inner is not None}
-        case str() | int() | float() | None:
-            return value
-        case Sequence():
-            return [_plain(inner) for inner in value]
-    return value
 
 
 T = TypeVar("T")
 
 
-def _read(kind: type[T], plain: Mapping[str, Any]) -> T:
-    hints = get_type_hints(kind)
-    values: dict[str, Any] = {}
-    for one in fields(kind):  # type: ignore[arg-type]
-        value = plain.get(one.name)
-        hint = str(hints[one.name])
-        if value is not None and hint == str(datetime):
-            value = datetime.fromisoformat(value)
-        elif value is not None and hint.startswith("tuple"):
-            value = tuple(value)
-        if value is not None or one.name in plain or "None" in hint:
-            values[one.name] = value
-    return kind(**values)
+class _Form(Generic[T]):
+    """How one kind of fact is kept and read back; what it is made of is looked up once."""
+
+    def __init__(self, kind: type[T]) -> None:
+        hints = {name: str(hint) for name, hint in get_type_hints(kind).items()}
+        self._kind = kind
+        self._unsaid = {name: _unsaid(one) for name, one in _fields(kind).items()}
+        self._moments = [name for name, hint in hints.items() if hint == str(datetime)]
+        self._lists = [name for name, hint in hints.items() if hint.startswith("tuple")]
+
+    def plain(self, one: T) -> dict[str, Any]:
+        """Return the fact as JSON, without what is null: but a null inside a fact is one."""
+        values = {name: value for name, value in vars(one).items() if value is not None}
+        for name in self._moments:
+            values[name] = values[name].isoformat()
+        for name in self._lists:
+            if name in values:
+                values[name] = list(values[name])
+        return values
+
+    def read(self, plain: Mapping[str, Any]) -> T:
+        """Return the fact; what is not said is null, as it was when it was kept."""
+        values = {**self._unsaid, **plain}
+        for name in self._moments:
+            values[name] = datetime.fromisoformat(values[name])
+        for name in self._lists:
+            if values[name] is not None:
+                values[name] = tuple(values[name])
+        # half of the time of reading a history would go into setting frozen fields one by one
+        read = object.__new__(self._kind)
+        vars(read).update(values)
+        return read
+
+
+def _fields(kind: type) -> dict[str, Field[Any]]:
+    return {one.name: one for one in fields(kind)}
+
+
+def _unsaid(one: Field[Any]) -> Any:
+    return None if one.default is MISSING else one.default
+
+
+_CHILD = _Form(ChildFacts)
+_ITEM = _Form(ItemFacts)
+_RECIPIENT = _Form(RecipientFacts)
+_LINE = _Form(Line)
+_JUDGED = _Form(Judged)

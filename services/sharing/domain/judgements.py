@@ -31,7 +31,21 @@ def holding(
 
     The narrower beats the wider, the later the earlier. A null value takes a judgement back.
     """
-    named = [one for one in judgements if one.name == name]
+    return among([one for one in judgements if one.name == name], name, item, recipient)
+
+
+def by_name(judgements: Iterable[Judged]) -> dict[str, list[Judged]]:
+    """Return the judgements under their names, to look at those of one name only."""
+    found: dict[str, list[Judged]] = {}
+    for one in judgements:
+        found.setdefault(one.name, []).append(one)
+    return found
+
+
+def among(
+    named: list[Judged], name: str, item: ItemFacts | None, recipient: str | None
+) -> Judged | None:
+    """Return which of the judgements `named` so holds, as `holding` says."""
     if name in HARM_GATES and item is not None:
         return _of_the_child(named, item, recipient)
     about = [one for one in named if one.about(item, recipient)]
@@ -78,7 +92,7 @@ def approvals(judgements: Iterable[Judged], item: ItemFacts, recipient: str) -> 
     judgements = [one for one in judgements if one.name == "approvals"]
     found: list[str] = []
     for role in ("dpo", "dsl"):
-        own = holding((one for one in judgements if one.role == role), "approvals", item, recipient)
+        own = among([one for one in judgements if one.role == role], "approvals", item, recipient)
         if own is not None and (
             own.value is True or (isinstance(own.value, list) and role in own.value)
         ):

@@ -4,6 +4,7 @@ A service that is away leaves what it alone knows unknown (None), and nothing el
 """
 
 import math
+import ssl
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,18 +22,19 @@ Sample = tuple[str, Mapping[str, str], float]
 Scrapes = Mapping[str, list[Sample] | None]
 
 
-def scrape(urls: Mapping[str, str | None]) -> Scrapes:
+def scrape(urls: Mapping[str, str | None], tls: ssl.SSLContext | None = None) -> Scrapes:
     """Ask each service for its metrics, all at once; None for one that does not answer."""
     with ThreadPoolExecutor(len(urls)) as pool:
-        return dict(zip(urls, pool.map(_scrape, urls.values()), strict=True))
+        found = pool.map(_scrape, urls.values(), [tls] * len(urls))
+        return dict(zip(urls, found, strict=True))
 
 
-def _scrape(url: str | None) -> list[Sample] | None:
+def _scrape(url: str | None, tls: ssl.SSLContext | None) -> list[Sample] | None:
     from prometheus_client.parser import (  # noqa: PLC0415 - other commands do not need it
         text_string_to_metric_families,
     )
 
-    status, body = probe.get(f"{url}/metrics", WITHIN_S) if url else (0, b"")
+    status, body = probe.get(f"{url}/metrics", WITHIN_S, tls=tls) if url else (0, b"")
     if status != 200:
         return None
     families = text_string_to_metric_families(body.decode())

@@ -1,6 +1,8 @@
-"""What runs in a home, where, and whether it is ready."""
+"""What runs in a home or a Compose site, where, and whether it is ready."""
 
+import http.client
 import json
+import ssl
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -10,6 +12,8 @@ from homeward.home import SERVICES, Home
 
 def read(home: Home) -> dict[str, Any]:
     """Return the status of every part, asked now and not taken from a file alone."""
+    if home.ca is not None:
+        return _of_site(home)
     state = home.state()
     parts = state.get("parts", {})
 
@@ -42,25 +46,57 @@ def read(home: Home) -> dict[str, Any]:
     }
 
 
+def _of_site(site: Home) -> dict[str, Any]:
+    """Return the status of a Compose site as its published ports tell it.
+
+    Which processes run, and how often they were started again, Docker knows alone. The engine has
+    no port: `sharing` is ready only while it answers with the right policies.
+    """
+    tls = ssl.create_default_context(cafile=str(site.ca))
+    urls = {name: site.url(name) for name in SERVICES}
+
+    def of_service(name: str) -> dict[str, Any]:
+        status, _ = probe.get(f"{urls[name]}/ready", tls=tls)
+        ready = status == http.client.OK
+        return {"url": urls[name], "pid": None, "answers": status != 0, "ready": ready}
+
+    with ThreadPoolExecutor(len(SERVICES)) as pool:
+        services = dict(zip(SERVICES, pool.map(of_service, SERVICES), strict=True))
+    nats = {"url": site.nats_url, "pid": None, "answers": probe.greets(site.nats_url)}
+    asked = {name: one["answers"] and one["url"] for name, one in services.items()}
+    return {
+        "ready": nats["answers"] and all(one["ready"] for one in services.values()),
+        "home": str(site.path),
+        "services": services,
+        "nats": nats,
+        "opa": {"url": None, "pid": None, "kind": site.state()["opa"]["kind"], "version": None},
+        "clock": None,
+        "restarts": {},
+        **seeing.summary(seeing.scrape(asked, tls)),
+    }
+
+
 def table(found: dict[str, Any]) -> str:
     """Return the status as lines for a person."""
-    rows = [(name, one["url"], one["pid"], one["ready"]) for name, one in found["services"].items()]
-    opa = (
-        f"opa ({found['opa']['kind']} {found['opa']['version']})" if found["opa"]["kind"] else "opa"
-    )
-    rows += [
-        (name, one["url"], one["pid"], one["pid"] is not None)
-        for name, one in (("nats", found["nats"]), (opa, found["opa"]))
-    ]
+    rows = [(name, one, one["ready"]) for name, one in found["services"].items()]
+    opa = found["opa"]
+    rows.append(("nats", found["nats"], _is_there(found["nats"])))
+    if found["clock"] is not None:  # of a home
+        name = f"opa ({opa['kind']} {opa['version']})" if opa["kind"] else "opa"
+        rows.append((name, opa, _is_there(opa)))
     width = max(len(str(name)) for name, *_ in rows)
     lines = [
-        f"  {name:<{width}}  {'ready' if ready else 'down ' if pid is None else 'wait '}"
-        f"  {url or '-'}" + (f"  pid {pid}" if pid else "")
-        for name, url, pid, ready in rows
+        f"  {name:<{width}}  {'ready' if ready else 'wait ' if _is_there(one) else 'down '}"
+        f"  {one['url'] or '-'}" + (f"  pid {one['pid']}" if one["pid"] else "")
+        for name, one, ready in rows
     ]
     if found["clock"] == "test":
         lines.append("  the test clock is on: time can be set by hand")
     return "\n".join([f"home {found['home']}", *lines, "", *seeing.lines(found)])
+
+
+def _is_there(one: dict[str, Any]) -> bool:
+    return one["pid"] is not None or bool(one.get("answers"))
 
 
 def show(home: Home, *, as_json: bool) -> int:

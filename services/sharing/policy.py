@@ -1,21 +1,22 @@
 """Asking the policy engine: all but one well-formed answer of the right policies is no answer.
 
-A plain HTTP client: the deadline, the one retry and the strict reading are all that there is to it,
-and none of them may be somebody else's default.
+Plain HTTP: the deadline, the one retry and the strict reading are all that there is to it, and none
+of them may be somebody else's default.
 """
 
 import asyncio
 import json
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Literal
 
-import httpx
 from pydantic import BaseModel, ConfigDict, StrictFloat, StrictInt, StrictStr, ValidationError
 
+from messaging import trust
 from messaging.errors import AwayError
+from messaging.kept import BrokenError, Kept, Reply, TooLargeError, Way
 from services.sharing.domain.answer import Answer, DeferTo, faults
 from services.sharing.domain.document import GATES, Document
 from services.sharing.policy_data import PolicyData
@@ -26,9 +27,7 @@ _BYTES_MAX = 65_536
 """An answer is about 1 kB; more than this is something else."""
 _AT_ONCE = 2
 """Questions under way at a time: more only queue inside the engine and eat the deadline there."""
-_LIMITS = httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE)
-_PATH = "/v1/data/homeward/sharing/decision"
-_PARAMS = {"strict-builtin-errors": "true", "provenance": "true"}
+_TARGET = "/v1/data/homeward/sharing/decision?strict-builtin-errors=true&provenance=true"
 """A built-in that fails would otherwise be merely undefined."""
 
 _OWNERS = frozenset({"dsl", "dsl_and_ig", "dpo", "dpo_and_dsl"})
@@ -102,20 +101,15 @@ class Policy:
         token: Path | None = None,
         *,
         observe: Callable[[float], None] = lambda _: None,
-        transport: httpx.AsyncBaseTransport | None = None,
+        way: Way | None = None,
     ) -> None:
+        """Prepare, without connecting; tests put a `way` to an engine of their own in its place."""
         self.data = data
         self.digest = digest
+        self.way: Way = way or Kept(url, trust.trusting(None) if url.startswith("https") else None)
         self._token = token
         self._observe = observe
         self._limit = asyncio.Semaphore(_AT_ONCE)
-        self._client = httpx.AsyncClient(
-            base_url=url,
-            timeout=DEADLINE_S,
-            trust_env=False,  # no proxy of the surroundings may see a document
-            follow_redirects=False,
-            transport=transport or httpx.AsyncHTTPTransport(trust_env=False, limits=_LIMITS),
-        )
 
     async def decide(self, document: Document) -> Answer:
         """Return the answer about `document`. Raises NoDecisionError: the pair is then held.
@@ -137,14 +131,8 @@ class Policy:
             try:
                 async with asyncio.timeout(DEADLINE_S):
                     body = await self._ask(question)
-            except (TimeoutError, asyncio.CancelledError) as error:
-                await self._let_go()
-                if isinstance(error, TimeoutError):
-                    raise NoDecisionError("time_out") from error
-                raise
-            except httpx.HTTPError as error:
-                # not of the transport: a body that is not in the encoding that its header names
-                raise NoDecisionError("not_json") from error
+            except TimeoutError as error:
+                raise NoDecisionError("time_out") from error
             took_s = time.perf_counter() - began
         answer = self._read(body)
         self._observe(took_s)
@@ -161,48 +149,40 @@ class Policy:
 
     async def close(self) -> None:
         """Close its connections."""
-        await self._client.aclose()
-
-    async def _let_go(self) -> None:
-        """Close all connections: a question that was cut off may never give its own back.
-
-        With both kept so, none could be asked any more (seen where the engine hung under load). A
-        question beside it is asked once more, as after any connection that died.
-        """
-        with suppress(httpx.TransportError, OSError):
-            await self._client._transport.aclose()
+        await self.way.close()
 
     async def _ask(self, question: bytes) -> bytes:
         try:
             return await self._post(question)
-        except httpx.TransportError:
+        except BrokenError:
             # a kept connection may have died unseen, or the engine is just being restarted
             try:
                 return await self._post(question)
-            except httpx.TransportError as error:
+            except BrokenError as error:
                 raise NoDecisionError("away") from error
 
     async def _post(self, question: bytes) -> bytes:
-        headers = {"Content-Type": "application/json", **self._bearer()}
-        stream = self._client.stream(
-            "POST", _PATH, params=_PARAMS, content=question, headers=headers
-        )
-        async with stream as response:
-            if response.status_code != httpx.codes.OK:
-                raise NoDecisionError(f"status_{response.status_code // 100}xx")
-            body = bytearray()
-            async for part in response.aiter_bytes():
-                body += part
-                if len(body) > _BYTES_MAX:
-                    raise NoDecisionError("too_large")
-            return bytes(body)
+        headers = [("Content-Type", "application/json"), *self._bearer()]
+        try:
+            reply = await self.way.ask("POST", _TARGET, headers, question, most=_BYTES_MAX)
+        except TooLargeError as error:
+            raise NoDecisionError("too_large") from error
+        return self._body(reply)
 
-    def _bearer(self) -> dict[str, str]:
+    @staticmethod
+    def _body(reply: Reply) -> bytes:
+        if reply.status != HTTPStatus.OK:
+            raise NoDecisionError(f"status_{reply.status // 100}xx")
+        if reply.encoding != "identity":
+            raise NoDecisionError("not_json")  # nobody asked for a packed answer
+        return reply.body
+
+    def _bearer(self) -> list[tuple[str, str]]:
         if self._token is None:
-            return {}
+            return []
         try:
             # while it is being replaced there are two in the file: the engine takes either
-            return {"Authorization": f"Bearer {self._token.read_text().split()[0]}"}
+            return [("Authorization", f"Bearer {self._token.read_text().split()[0]}")]
         except (OSError, IndexError) as error:
             raise NoDecisionError("no_token") from error
 

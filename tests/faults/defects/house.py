@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from faults.defects.trouble import TroubledEngine
-from faults.seen import Answered, Change, Read, Referral, Seen, Told, Withdrawal
+from faults.seen import Answered, Change, ClockSet, Read, Referral, Seen, Told, Withdrawal
 from joserfc.jwk import OKPKey
 from support.broker import Broker
 from support.running import Runner, Running
@@ -48,6 +48,7 @@ class House:
         self.running: dict[str, Running] = {}
         self.opened: dict[str, OKPKey] = {}
         self.seen = Seen(offers=[], messages=[], marked=MARKED)
+        self.seen.clocks = [ClockSet(time.monotonic(), datetime.now(UTC))]
         self.engine_trouble: Any = None
         self._told: dict[str, int] = {}
         self._runner = Runner(folder, self.broker, issuer)
@@ -64,8 +65,8 @@ class House:
             self.running[name] = await self._runner(name, **self._settings(name, engine))
         await self.add_partner(POLICE, "police", "missing_unit")
         await self.add_partner(COUNCIL, "childrens_services")
-        client = self.app("sharing").state["gate"].policy._client
-        self.engine_trouble = client._transport = TroubledEngine(client._transport)
+        policy = self.app("sharing").state["gate"].policy
+        self.engine_trouble = policy.way = TroubledEngine(policy.way)
         return self
 
     def _settings(self, name: str, engine: dict[str, Any]) -> dict[str, Any]:
@@ -214,7 +215,7 @@ class House:
     async def _change(self, case: Answered, what: str, body: Any, **who: Any) -> None:
         path = f"/children/{case.child_id}/{what}"
         answer = await self.call("sharing", "PUT", path, body, **who)
-        self.seen.changes.append(Change(case.child_id, answer["epoch"], datetime.now(UTC)))
+        self.seen.changes.append(Change(case.child_id, answer["epoch"], time.monotonic()))
 
     async def withdraw(self, case: Answered, recipients: Any = "all") -> Withdrawal:
         """The child takes their yes back."""

@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from messaging.database import Database
 from messaging.errors import AwayError
+from messaging.kept import Headers, Reply, Way
 from services.sharing.policy import DEADLINE_S
 
 
@@ -51,7 +52,7 @@ def away_at_first(edge: Any, times: int) -> None:
     edge._send = send
 
 
-class TroubledEngine(httpx.AsyncBaseTransport):
+class TroubledEngine:
     """The way to the real engine, on which the first answers about some children go wrong.
 
     Of each item and recipient the first answers are a text where an object belongs, and the next
@@ -60,23 +61,25 @@ class TroubledEngine(httpx.AsyncBaseTransport):
 
     NONSENSE = 3
 
-    def __init__(self, real: httpx.AsyncBaseTransport) -> None:
+    def __init__(self, real: Way) -> None:
         self.real = real
         self.children: set[str] = set()
         self.asked: Counter[tuple[str, str]] = Counter()
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def ask(
+        self, method: str, target: str, headers: Headers, body: bytes, *, most: int
+    ) -> Reply:
         """Answer as the engine does, or wrong."""
-        about = json.loads(await request.aread())["input"]
+        about = json.loads(body)["input"]
         if about.get("child", {}).get("id") in self.children:
             pair = (about["item"]["id"], about["recipient"]["id"])
             self.asked[pair] += 1
             if self.asked[pair] <= self.NONSENSE:
-                return httpx.Response(200, json={"result": "allow"})
+                return Reply(200, b'{"result":"allow"}')
             if self.asked[pair] == self.NONSENSE + 1:
                 await asyncio.sleep(DEADLINE_S * 1.5)
-        return await self.real.handle_async_request(request)
+        return await self.real.ask(method, target, headers, body, most=most)
 
-    async def aclose(self) -> None:
+    async def close(self) -> None:
         """Close the real way."""
-        await self.real.aclose()
+        await self.real.close()

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,6 +32,8 @@ class Case:
     episode_id: str = ""
     harmed: bool = False
     items: dict[str, str] = field(default_factory=dict)
+    declined: set[tuple[str, str]] = field(default_factory=set)
+    """Item and recipient to which the child said no."""
     withdrawn: bool = False
     done: bool = False
 
@@ -175,6 +177,8 @@ async def agree(load: Load, case: Case, dice: random.Random) -> None:
     for name, item_id in case.items.items():
         for recipient, likely in ((LA, 0.9), (POLICE, 0.6), (COMMISSIONER, 0.5)):
             status = "agreed" if dice.random() < likely else "declined"
+            if status == "declined":
+                case.declined.add((item_id, recipient))
             about = {"item_id": item_id, "recipient": recipient, "status": status}
             lines.append({**about, "consequences_explained": True})
         if name in OF_HARM:
@@ -241,6 +245,21 @@ async def _judge(load: Load, case: Case, who: str, judgements: list[dict[str, An
     body = {"judgements": judgements, "occurred_at": load.at(case, 23)}
     path = f"/children/{case.child_id}/judgements"
     await load.outside.call(who, "PUT", "sharing", path, body)
+
+
+def never(case: Case) -> Iterator[tuple[str, str]]:
+    """Give the pairs of item and recipient that no facts of this load ever allow.
+
+    From `sharing-rules.md` 3.4 and what is said and judged above, not from the policies: nobody
+    who commissions hears of a child (HD8); G4 is always false; the plan has no action for police
+    (POL-09); the narrative has no extract (POL-02), so that only a yes opens it; reasons and places
+    are opened by a yes or by harm (POL-03, POL-04), as G1 is true for another category alone.
+    """
+    for name, item_id in case.items.items():
+        yield item_id, COMMISSIONER
+        only_yes = name == "party" or (name in {"reasons", "address"} and not case.harmed)
+        if name == "plan" or (only_yes and (item_id, POLICE) in case.declined):
+            yield item_id, POLICE
 
 
 STEPS = (refer, reach, talk, agree, judge, tell_child, hear_later, withdraw)

@@ -5,10 +5,11 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+from faults.seen import ClockSet
 
 from homeward.demo.world import PEOPLE
 from homeward.home import SERVICES, Home
@@ -53,8 +54,11 @@ class Outside:
     answers: list[Answer] = field(default_factory=list)
     errors: dict[str, int] = field(default_factory=dict)
     """How often a call was put off, by status and code; 500 is a mistake of ours."""
+    clocks: list[ClockSet] = field(default_factory=list)
+    """What the clock of `sharing` was set to; first what it is without that."""
 
     def __post_init__(self) -> None:
+        self.clocks.append(ClockSet(time.monotonic(), datetime.now(UTC)))
         self._urls = {name: self.home.url(name) for name in SERVICES}
         self._tokens = {who: self.home.token(role, sub) for who, (role, sub) in PEOPLE.items()}
         self._http = httpx.AsyncClient(
@@ -141,6 +145,8 @@ class Outside:
         """Set the test clock of some services, else of all, once each."""
         body = {"now": now.isoformat()}
         chosen = services or SERVICES
+        if "sharing" in chosen:
+            self.clocks.append(ClockSet(time.monotonic(), now))
         await asyncio.gather(*(self.call("ops", "PUT", name, "/clock", body) for name in chosen))
 
     async def pending(self) -> dict[str, float]:

@@ -35,6 +35,10 @@ class Round:
     releases: int = 0
     reads: int = 0
     withdrawals: int = 0
+    never: int = 0
+    """Pairs of item and recipient that no facts allowed."""
+    changes: int = 0
+    """Calls after which nothing was to leave that did not know of them."""
     restarts: int = 0
     put_off: dict[str, int] = field(default_factory=dict)
     """How often a call had to be made again, by reason."""
@@ -84,6 +88,7 @@ async def _play(
         seen.drained, seen.pending, seen.poison = drained, pending, breaker.poison
         result.decisions, result.releases = len(seen.decisions), len(seen.releases)
         result.reads, result.withdrawals = len(seen.reads), len(seen.withdrawals)
+        result.never, result.changes = len(seen.never), len(seen.changes)
         result.violations = [str(one) for one in violations(seen)]
     except* (RefusedError, UnansweredError, NotHealedError) as errors:
         result.violations += [f"{type(e).__name__}: {e}" for e in _each(errors)]

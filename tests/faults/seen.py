@@ -102,8 +102,20 @@ class Change:
     child_id: str
     epoch: int
     """As answered: `PUT …/agreement`, `…/judgements`, `…/recipients/{key}`, withdrawals."""
-    answered_at: datetime
-    """By the clock of `sharing`. Leave a change out where that clock is moved in the run."""
+    answered_at: float
+    """By the observer's steady clock."""
+
+
+@dataclass(frozen=True)
+class ClockSet:
+    """From some moment on the clock of `sharing` went on from `to`; the first is its start.
+
+    A process that is started anew has the time that it would have had without any of them.
+    """
+
+    asked_at: float
+    """By the observer's steady clock: not before that."""
+    to: datetime
 
 
 @dataclass(frozen=True)
@@ -133,6 +145,8 @@ class Seen:
     """Partners whose feed was read from its first number on and, at rest, to its end."""
     withdrawals: list[Withdrawal] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
+    clocks: list[ClockSet] = field(default_factory=list)
+    """Without any, nobody can tell what `sharing` did before a change and what after it."""
     ledger: bytes | None = None
     """What `homeward ledger export` wrote, at rest."""
     ledger_keys: Row | None = None
@@ -155,6 +169,18 @@ class Seen:
     """Children for whom somebody has judged G3, G4 and G6: their holds are not urgent."""
     marked: frozenset[str] = frozenset()
     """Words that the driver put into names and stories: they occur nowhere but in opened events."""
+
+    def not_before(self, told: datetime) -> float | None:
+        """Return when, by the observer's steady clock, `sharing` can have said `told` at first.
+
+        Of all the times that its clock was set to, any may have been in force.
+        """
+        moments = (
+            clock.asked_at + (told - clock.to).total_seconds()
+            for clock in self.clocks
+            if told >= clock.to
+        )
+        return min(moments, default=None)
 
     @cached_property
     def chain(self) -> list[Row]:

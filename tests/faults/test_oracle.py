@@ -9,13 +9,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from faults.oracle import Violation, violations
-from faults.seen import Answered, Change, Read, Referral, Seen, Told, Withdrawal
+from faults.seen import Answered, Change, ClockSet, Read, Referral, Seen, Told, Withdrawal
 from joserfc.jwk import OKPKey
 
 from contracts import feed, ledger
@@ -29,6 +30,7 @@ POLICE, COUNCIL = "northshire-police", "northshire-council"
 TYPES = {POLICE: "police", COUNCIL: "childrens_services"}
 PUSH, PLAN, WISH, HARM = "IT-PUSH", "IT-PLAN", "IT-WISH", "IT-HARM"
 CATEGORIES = {PUSH: "push_pull", PLAN: "safety_plan", WISH: "wishes", HARM: "harm"}
+COMMITTED = ("child_id", "episode_id", "item_id", "purpose")
 MARKED = "Zarquon"
 
 LEDGER_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -51,16 +53,13 @@ class Run:
 
     def decide(self, name: str, item: str, recipient: str, answer: str, *, rule: str, epoch: int):
         """Policy answers about a pair; what it answered before stands no more."""
-        what = {"item_version": 1, "category": CATEGORIES[item], "epoch": epoch}
-        what |= {"decision": answer, "rule_ids": [rule], "policy_digest": "sha256:policy"}
         for row in self.seen.decisions:
             row["current"] &= (row["item_id"], row["recipient"]) != (item, recipient)
-        whose = {"child_id": "CH-1", "item_id": item, "recipient": recipient}
-        self.seen.decisions.append({"id": name, **whose, **what, "current": True})
+        row = a_decision(name, item, recipient)
+        row |= {"decision": answer, "rule_ids": [rule], "epoch": epoch}
+        self.seen.decisions.append(row)
         self.seen.expected |= {(item, recipient)}
-        about = {"recipient": recipient, "recipient_type": TYPES[recipient]}
-        about |= {"facts_digest": f"{item}-{recipient}-{epoch}", "transforms": ["codes_only"]}
-        self.entries.append(("decision", {"decision_id": name, **about, **what}))
+        self.entries.append(("decision", on_record(row)))
 
     def release(self, name: str, decision: str, state: str, number: int | None, digest="school"):
         """What was allowed is let go; where it has a number it was put on the feed."""
@@ -120,6 +119,33 @@ class Run:
         return self.seen
 
 
+def a_decision(name: str, item: str, recipient: str) -> dict[str, Any]:
+    """Return a line of the list of decisions."""
+    return {
+        "id": name, "child_id": "CH-1", "episode_id": "EP-1", "item_id": item, "item_version": 1,
+        "category": CATEGORIES[item], "recipient": recipient, "epoch": 1, "decision": "deny",
+        "rule_ids": [], "gates_used": [], "basis": ["LO"], "transforms": ["codes_only"],
+        "obligations": [], "purpose": "prevent_harm", "policy_version": "2026.11.1",
+        "policy_digest": "sha256:policy", "current": True,
+    }  # fmt: skip
+
+
+def on_record(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what the ledger says of a decision that is listed so."""
+    body = {name: value for name, value in row.items() if name not in {"id", "current"}}
+    body |= {name: a_commitment(row[name]) for name in COMMITTED}
+    about = {"decision_id": row["id"], "recipient_type": TYPES[row["recipient"]]}
+    return (
+        body
+        | about
+        | {"facts_digest": "-".join((row["item_id"], row["recipient"], str(row["epoch"])))}
+    )
+
+
+def a_commitment(value: str) -> str:
+    return f"hmac-sha256:{sha256(value.encode()).hexdigest()}"
+
+
 def later(minutes: int) -> str:
     return ledger.instant(NOON + timedelta(minutes=minutes))
 
@@ -170,7 +196,8 @@ def a_run() -> Run:
     run.decide("DE-AGAIN", PUSH, POLICE, "allow_redacted", rule="R64", epoch=3)
     run.release("RE-AGAIN", "DE-AGAIN", "sent", 3, digest="less")
     run.read("RE-AGAIN", NOON + timedelta(minutes=30), {"push": "school"})
-    seen.changes = [Change("CH-1", n, NOON + timedelta(minutes=10 * n - 10)) for n in (2, 3)]
+    seen.changes = [Change("CH-1", n, 60.0 * (10 * n - 10)) for n in (2, 3)]
+    seen.clocks = [ClockSet(0.0, NOON)]
 
     seen.drained = frozenset({POLICE})  # the council has not come to read on
     seen.never = frozenset({(HARM, POLICE)})
@@ -230,6 +257,12 @@ def breaks(code: str, *ways: str) -> Callable[[Callable], Callable]:
 
 def row_of(rows: Any, name: str) -> dict[str, Any]:
     return next(row for row in rows if row["id"] == name)
+
+
+def decided(run: Run, name: str, **changes: Any) -> None:
+    """A decision was another one, and list and ledger say so."""
+    listed(run, name).update(changes)
+    note(run, "decision", name).update(changes)
 
 
 def listed(run: Run, name: str) -> dict[str, Any]:
@@ -331,12 +364,12 @@ def the_same_facts_are_judged_twice_in_a_row(run):
 
 @breaks("decision.twice")
 def an_answer_that_did_not_come_is_noted_twice(run):
-    listed(run, "DE-PUSH-POLICE")["rule_ids"] = ["NO_DECISION"]
+    decided(run, "DE-PUSH-POLICE", rule_ids=["NO_DECISION"])
 
 
 @breaks("decision.twice")
 def a_pair_is_judged_twice_for_one_epoch(run):
-    listed(run, f"DE-{PUSH}-{POLICE}")["epoch"] = 1
+    decided(run, f"DE-{PUSH}-{POLICE}", epoch=1)
 
 
 @breaks("decision.twice")
@@ -355,6 +388,36 @@ def a_decision_of_the_ledger_is_not_listed(run):
     run.seen.decisions.remove(listed(run, "DE-ASKED"))
 
 
+@breaks("decision.not_as_recorded", "decision", "rule_ids", "gates_used", "basis", "transforms",
+        "obligations", "category", "item_version", "epoch", "policy_version",
+        "policy_digest")  # fmt: skip
+def a_decision_is_listed_otherwise_than_the_ledger_has_it(run, way):
+    note(run, "decision", "DE-HARM-POLICE")[way] = "other"
+
+
+@breaks("decision.not_as_recorded", "child_id", "episode_id", "item_id", "purpose")
+def the_ledger_says_in_clear_whom_a_decision_is_about(run, way):
+    note(run, "decision", "DE-HARM-POLICE")[way] = listed(run, "DE-HARM-POLICE")[way]
+
+
+@breaks("decision.not_as_recorded")
+def a_decision_is_listed_with_a_purpose_of_which_the_ledger_knows_nothing(run):
+    note(run, "decision", "DE-HARM-POLICE")["purpose"] = None
+
+
+@breaks("decision.not_as_recorded", "another", "nobody", "a person in clear", "two")
+def the_ledger_names_another_recipient_of_a_decision(run, way):
+    body = note(run, "decision", "DE-HARM-POLICE")
+    named = body.pop("recipient")
+    match way:
+        case "another":
+            body["recipient"] = COUNCIL
+        case "a person in clear":
+            body["person"] = named
+        case "two":
+            body |= {"recipient": named, "person": a_commitment(named)}
+
+
 @breaks("decision.two_current")
 def a_decision_that_was_replaced_still_stands(run):
     listed(run, "DE-PUSH-POLICE")["current"] = True
@@ -367,17 +430,17 @@ def nothing_was_ever_decided_about_a_pair(run):
 
 @breaks("pair.undecided")
 def policy_has_not_answered_in_the_end(run):
-    listed(run, "DE-HARM-POLICE")["rule_ids"] = ["NO_DECISION"]
+    decided(run, "DE-HARM-POLICE", rule_ids=["NO_DECISION"])
 
 
 @breaks("decision.forbidden")
 def what_no_facts_allow_is_allowed(run):
-    listed(run, "DE-HARM-POLICE")["decision"] = "allow"
+    decided(run, "DE-HARM-POLICE", decision="allow")
 
 
 @breaks("decision.no_rule")
 def a_yes_names_no_rule(run):
-    listed(run, "DE-AGAIN")["rule_ids"] = []
+    decided(run, "DE-AGAIN", rule_ids=[])
 
 
 @breaks("release.forbidden")
@@ -387,7 +450,7 @@ def what_no_facts_allow_is_released(run):
 
 @breaks("ledger.broken")
 def an_entry_is_changed_after_it_was_signed(run):
-    run.after_signing = lambda text: text.replace(b'"R66"', b'"R67"')
+    run.after_signing = lambda text: text.replace(b'"IT-HARM-', b'"IT-PLAN-')
 
 
 @breaks("ledger.broken")
@@ -408,14 +471,17 @@ def a_release_is_noted_before_its_decision(run):
 
 @breaks("release.not_allowed")
 def a_release_names_a_refusal(run):
-    note(run, "decision", "DE-AGAIN")["decision"] = "refuse"
+    decided(run, "DE-AGAIN", decision="refuse")
 
 
-@breaks(
-    "release.not_allowed", "recipient", "recipient_type", "item_version", "category", "transforms"
-)
+@breaks("release.not_allowed", "recipient", "recipient_type", "item_version", "category")
 def a_release_is_not_for_what_was_decided(run, way):
-    note(run, "decision", "DE-AGAIN")[way] = "other"
+    note(run, "release", "RE-AGAIN")[way] = "other"
+
+
+@breaks("release.not_allowed")
+def a_release_tells_more_than_was_decided(run):
+    decided(run, "DE-AGAIN", transforms=["codes_only", "street_level"])
 
 
 @breaks("release.stale")
@@ -636,7 +702,7 @@ def a_name_stands_in_an_event(run):
 
 @breaks("ledger.clear")
 def a_name_stands_in_the_ledger(run):
-    note(run, "decision", "DE-AGAIN")["basis"] = [MARKED]
+    decided(run, "DE-AGAIN", basis=[MARKED])
 
 
 @breaks("fact.told_twice")
@@ -687,7 +753,7 @@ def test_the_same_facts_may_be_judged_again_under_another(name):
     run = a_run()
     before = note(run, "decision", "DE-PUSH-POLICE")
     note(run, "decision", f"DE-{PUSH}-{POLICE}")["facts_digest"] = before["facts_digest"]
-    listed(run, f"DE-{PUSH}-{POLICE}")[name] = "other"
+    decided(run, f"DE-{PUSH}-{POLICE}", **{name: "other"})
 
     assert violations(run.look()) == []
 
@@ -717,18 +783,51 @@ def test_an_answer_to_a_withdrawal_need_not_name_what_is(whose):
 def test_nobody_need_be_called_about_what_is(why):
     run = a_run()
     run.seen.messages.clear()
-    hold = listed(run, "DE-HARM-COUNCIL")
+    hold = partial(decided, run, "DE-HARM-COUNCIL")
     match why:
         case "not harm":
-            hold["category"] = "wishes"
+            hold(category="wishes")
         case "refused":
-            hold["decision"] = "refuse"
+            hold(decision="refuse")
         case "H1":
-            hold["rule_ids"] = ["H1"]
+            hold(rule_ids=["H1"])
         case "a school":
             note(run, "decision", "DE-HARM-COUNCIL")["recipient_type"] = "school_dsl"
         case "judged":
             run.seen.harm_judged = frozenset({"CH-1"})
+
+    assert violations(run.look()) == []
+
+
+def test_the_ledger_names_a_person_by_a_commitment_alone():
+    run = a_run()
+    body = note(run, "decision", "DE-HARM-POLICE")
+    body["person"] = a_commitment(body.pop("recipient"))
+
+    assert violations(run.look()) == []
+
+
+@pytest.mark.parametrize("set_to", ["a day slow", "a day fast", "nobody knows what"])
+def test_what_left_before_a_change_is_told_by_whatever_the_clock_was_set_to(set_to):
+    """RE-AGAIN left half an hour after noon, by one of the clocks that there were."""
+    run = a_run()
+    a_release_gets_its_number_after_a_change_that_it_does_not_know(run)
+    match set_to:
+        case "a day slow":  # what then says half past twelve had been let go a day later
+            run.seen.clocks.append(ClockSet(10.0, NOON - timedelta(days=1)))
+        case "a day fast":  # as it was set back to
+            run.seen.clocks = [ClockSet(0.0, NOON + timedelta(days=1)), ClockSet(0.0, NOON)]
+        case _:
+            run.seen.clocks = []
+
+    found = {one.code for one in violations(run.look())}
+    assert found == ({"release.stale"} if run.seen.clocks else set())
+
+
+def test_what_left_may_have_been_before_a_change_where_the_clock_was_set_meanwhile():
+    run = a_run()
+    a_release_gets_its_number_after_a_change_that_it_does_not_know(run)
+    run.seen.clocks.append(ClockSet(60.0, NOON + timedelta(minutes=29)))  # a minute later it left
 
     assert violations(run.look()) == []
 

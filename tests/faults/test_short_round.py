@@ -23,6 +23,8 @@ def test_no_promise_is_broken_while_programs_disks_and_clocks_are(database: str,
     assert found.kills >= SHORT.kills // 2, said(found)
     assert found.cases, said(found)
     assert found.reads, said(found)
+    assert found.never, said(found)
+    assert found.changes, said(found)
     # a round in which nothing was broken would prove nothing
     wanted = {"broker's data deleted", "bit flipped in a stream", "partner away for a week"}
     wanted |= {"disk full for the broker"} if can_mount() else set()

@@ -9,11 +9,11 @@ from contextlib import suppress
 from typing import Any
 
 import nats
-from faults.cases import FAMILY, GIVEN, WORD, Load
+from faults.cases import FAMILY, GIVEN, WORD, Load, never
 from faults.driving import Outside
 from faults.homes import COMPARE_EVERY_S
 from faults.reading import PARTNERS, Reader
-from faults.seen import Answered, Referral, Seen, Told, Withdrawal
+from faults.seen import Answered, Change, Referral, Seen, Told, Withdrawal
 from nats.errors import Error as NatsError
 from nats.js.errors import NotFoundError
 
@@ -71,6 +71,8 @@ async def look(home: Home, outside: Outside, load: Load, readers: list[Reader]) 
         releases=await outside.all_of("manager", "sharing", "/releases"),
         reads=sorted((read for reader in readers for read in reader.reads), key=lambda r: r.at),
         withdrawals=_withdrawals(outside),
+        changes=_changes(outside),
+        clocks=outside.clocks,
         ledger=export,
         ledger_keys=json.loads((home.keys_dir / "ledger.jwks.json").read_text()),
         messages=await outside.all_of("manager", "notify", "/messages"),
@@ -80,6 +82,7 @@ async def look(home: Home, outside: Outside, load: Load, readers: list[Reader]) 
             (item, partner) for case in load.cases for item in case.items.values()
             for partner in PARTNERS
         ),
+        never=frozenset(pair for case in load.cases for pair in never(case)),
         harm_judged=frozenset(case.child_id for case in load.cases if case.done),
         marked=frozenset({GIVEN, FAMILY, WORD}),
     )  # fmt: skip
@@ -104,6 +107,15 @@ def _withdrawals(outside: Outside) -> list[Withdrawal]:
         )
         for one in outside.answers if one.path.endswith("/withdrawals")
     ]  # fmt: skip
+
+
+def _changes(outside: Outside) -> list[Change]:
+    """Return what changed the facts of a child, by call; what came by the bus is not among it."""
+    return [
+        Change(one.path.split("/")[2], one.body["epoch"], one.answered_at)
+        for one in outside.answers
+        if one.service == "sharing" and one.path.startswith("/children/")
+    ]
 
 
 def _ledger(home: Home) -> bytes:

@@ -1,5 +1,6 @@
 """No pair of item and recipient is decided twice for the same facts, and none is left undecided."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +10,23 @@ from faults.seen import Row, Seen
 
 NO_DECISION = "NO_DECISION"
 ALLOWS = {"allow", "allow_redacted"}
+SAID_TWICE = (
+    "decision",
+    "rule_ids",
+    "gates_used",
+    "basis",
+    "transforms",
+    "obligations",
+    "category",
+    "item_version",
+    "epoch",
+    "policy_version",
+    "policy_digest",
+)
+"""Of a decision: what the list and the ledger both say in clear."""
+COMMITTED_TO = ("child_id", "episode_id", "item_id", "purpose")
+"""Of a decision: what the list says in clear, and the ledger to whoever holds the entry's salt."""
+COMMITMENT = re.compile(r"hmac-sha256:[0-9a-f]{64}")
 
 
 def pair_of(row: Row) -> tuple[str, str]:
@@ -64,6 +82,36 @@ def on_record(seen: Seen) -> Iterator[Violation]:
         yield Violation.of("decision.unlisted", decision_id)
 
 
+def as_recorded(seen: Seen) -> Iterator[Violation]:
+    """A list says of a decision what the ledger says, and neither says it of anybody else.
+
+    What is personal is a commitment in the ledger, which nobody outside can open: there only that
+    it is one is seen.
+    """
+    noted = {str(one["body"]["decision_id"]): one["body"] for one in seen.entries("decision")}
+    for row in seen.decisions:
+        body = noted.get(str(row["id"]))
+        if body is not None and not _same(row, body):
+            yield Violation.of("decision.not_as_recorded", row["id"])
+
+
+def _same(row: Row, body: Row) -> bool:
+    return (
+        all(row[name] == body.get(name) for name in SAID_TWICE)
+        and all(_commits(body.get(name), row[name]) for name in COMMITTED_TO)
+        and (
+            _commits(body.get("person"), row["recipient"])
+            if "recipient" not in body
+            else "person" not in body and body["recipient"] == row["recipient"]
+        )
+    )
+
+
+def _commits(said: Any, value: Any) -> bool:
+    """Tell whether `said` can be the commitment to `value`; to nothing there is none."""
+    return said is None if value is None else bool(COMMITMENT.fullmatch(str(said)))
+
+
 def all_final(seen: Seen) -> Iterator[Violation]:
     """Once a run rests, each pair has one decision that stands, and policy itself gave it."""
     current = defaultdict(list)
@@ -92,4 +140,4 @@ def never_allowed(seen: Seen) -> Iterator[Violation]:
             yield Violation.of("release.forbidden", *pair_of(row), row["id"])
 
 
-RULES = (once_for_the_same_facts, on_record, all_final, never_allowed)
+RULES = (once_for_the_same_facts, on_record, as_recorded, all_final, never_allowed)

@@ -106,7 +106,7 @@ def after_what_changed(seen: Seen) -> Iterator[Violation]:
     """What got its number after a change was answered had been looked at since that change.
 
     The listed epoch of a release that left is the one for which it was let go, and the time in its
-    event is the moment at which it was.
+    event is the moment at which it was, by a clock that may have been set wrong.
     """
     rows = {str(row["id"]): row for row in seen.releases}
     for read in seen.reads:
@@ -114,14 +114,16 @@ def after_what_changed(seen: Seen) -> Iterator[Violation]:
         if row is None or read.event.get("type") != feed.RELEASE:
             continue
         try:
-            at = feed.FeedEvent.model_validate(read.event).time
+            let_go = seen.not_before(feed.FeedEvent.model_validate(read.event).time)
         except ValueError:
+            continue
+        if let_go is None:
             continue
         for change in seen.changes:
             if (
                 change.child_id == row["child_id"]
                 and change.epoch > row["epoch"]
-                and change.answered_at < at
+                and change.answered_at < let_go
             ):
                 yield Violation.of("release.stale", row["id"])
 

@@ -37,6 +37,9 @@ judged := refused(hard_denies_that_are(2)) if {
 	asked_for == false
 } else := held(array.concat(hard_denies_that_are(1), asked), owner_in_doubt("dpo")) if {
 	opened
+} else := held(["LOCKDOWN"], "dsl") if {
+	unlocked == false
+	2 in worth
 } else := held([], owner_in_doubt(undecided_owner)) if {
 	undecided_owner
 } else := held(["SWEEP"], owner_in_doubt("dsl_and_ig")) if {

@@ -71,9 +71,26 @@ worth := [heard |
 
 # METADATA
 # title: The open path with the fewest transforms, the first of several
+# description: During a lockdown only a path that immediate danger opens is open.
+# scope: document
 # custom:
-#   source: sharing-rules.md 3.4, step 3
-opened := cell.paths[[i | some i in cell.fewest_first; worth[i] == 2][0]] if 2 in worth
+#   source: sharing-rules.md 3.4, step 3; design.md 5 for the lockdown
+opened := cell.paths[[i | some i in cell.fewest_first; worth[i] == 2][0]] if {
+	unlocked
+	2 in worth
+} else := cell.paths[[i | some i in cell.fewest_first; worth[i] == 2; "G4" in cell.paths[i].gates][0]] if {
+	g4 == 2
+}
+
+# METADATA
+# title: No lockdown
+# description: True only where the switch says so; a switch that is missing or says anything else is on.
+# scope: document
+# custom:
+#   source: design.md 5
+default unlocked := false
+
+unlocked if data.lockdown == false
 
 # METADATA
 # title: The first path of which nobody knows yet whether it is open

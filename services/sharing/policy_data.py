@@ -54,7 +54,7 @@ class PolicyData:
     def rule_ids(self) -> frozenset[str]:
         """Return every rule that may decide."""
         rows = {name for name, _ in self.rows.values()}
-        fixed = {"H1", "REQ", "SWEEP", "INCOMPLETE", "POL-12"}
+        fixed = {"H1", "REQ", "SWEEP", "INCOMPLETE", "LOCKDOWN", "POL-12"}
         return frozenset(
             rows | fixed | {f"HD{n}" for n in range(1, 11)} | {f"G{n}" for n in range(1, 9)}
         )

@@ -11,7 +11,6 @@ import typer
 
 from homeward.engine import build_bundle
 from homeward.engine.batch import CHUNK, decide_lines
-from homeward.engine.checks import faults_of
 from homeward.engine.fit import reader
 from homeward.engine.rego_tests import run_tests
 from homeward.engine.serving import admit
@@ -59,17 +58,6 @@ def run_rego_tests(policies: Folder = POLICIES) -> None:
         typer.echo(f"FAIL {name}", err=True)
     typer.echo(f"{len(passed)} passed, {len(failed)} failed")
     raise typer.Exit(NO if failed or not passed else OK)
-
-
-@app.command()
-def check(policies: Folder = POLICIES) -> None:
-    """Check built-ins, compilation, the table and its rows, sources and closed lists."""
-    with plainly():
-        faults = faults_of(policies)
-    for fault in faults:
-        typer.echo(fault, err=True)
-    typer.echo(f"{policies}: {len(faults)} faults" if faults else "The policies are in order.")
-    raise typer.Exit(NO if faults else OK)
 
 
 @app.command()

@@ -15,17 +15,11 @@ from homeward.engine.bundle import build_bundle, parse, policy_files, read_data
 from homeward.engine.faults import BrokenPoliciesError, NoAnswerError
 from homeward.engine.fit import SCHEMA
 from homeward.engine.found import Engine, find_engine, query
+from homeward.engine.known_rows import faults_of_recipients, faults_of_rows
 from homeward.engine.rows import GATES, NAMES
+from homeward.engine.table_schema import PUBLISHED, filled, form
 
-TABLE_SCHEMA = Path(__file__).with_name("table.schema.json")
-ROWS = frozenset(
-    {
-        f"{of}-{n:02}"
-        for of in ("POL", "CSC", "LSC", "CAR", "SCH", "HEA", "COM")
-        for n in range(1, 12)
-    }
-    | {"POL-12", "YP-01"}
-)
+DATA_SCHEMA = Path(__file__).with_name("data.schema.json")
 _HEAD = re.compile(r"^(?:default )?([a-z]\w*)\b", re.MULTILINE)
 _BLOCK = re.compile(r"(?:^#.*\n)+(?=(?:default )?[a-z])", re.MULTILINE)
 
@@ -38,12 +32,17 @@ def faults_of(policies: Path) -> list[str]:
         data = read_data(policies)
     except BrokenPoliciesError as error:
         return error.faults
+    # what has not the form cannot be read further
+    if shapeless := [*_data_faults(data), *_table_faults(data)]:
+        return [*shapeless, *_annotations(policies)]
     return [
         *_compilation(policies, engine),
         *_annotations(policies),
-        *_table(data),
-        *(_conditions(data, _named(modules)) if not _schema_faults(data) else ()),
+        *faults_of_rows(data),
+        *_conditions(data, _named(modules)),
+        *faults_of_recipients(data),
         *_lists(policies, data),
+        *_published(policies, data),
     ]
 
 
@@ -95,25 +94,20 @@ def _metadata(block: str) -> dict[str, Any]:
     return about if isinstance(about, dict) else {}
 
 
-def _schema_faults(data: dict[str, Any]) -> list[str]:
-    schema = json.loads(TABLE_SCHEMA.read_bytes())
-    validator = jsonschema_rs.Draft202012Validator(schema)
-    paths = {"rows": data.get("table"), "everywhere": data.get("everywhere")}
-    return [
-        f"table: {'.'.join(map(str, error.instance_path[1:]))}: {error.message}"
-        for error in validator.iter_errors(paths)
-    ]
+def _data_faults(data: dict[str, Any]) -> Iterator[str]:
+    """What is missing or of a wrong kind in the data besides the table."""
+    validator = jsonschema_rs.Draft202012Validator(json.loads(DATA_SCHEMA.read_bytes()))
+    for error in validator.iter_errors(data):
+        yield f"{'.'.join(map(str, error.instance_path)) or 'data'}: {error.message}"
 
 
-def _table(data: dict[str, Any]) -> Iterator[str]:
-    yield from _schema_faults(data)
-    found = set(data.get("table", {}))
-    yield from (f"table: row {name} is missing" for name in sorted(ROWS - found))
-    yield from (f"table: {name} is no row that is known" for name in sorted(found - ROWS))
-    for name, row in data.get("table", {}).items():
-        for kind in row.get("recipient", ()):
-            if data["recipients"].get(kind, {}).get("rows") != name.split("-")[0]:
-                yield f"table: {name} is not a row of {kind}"
+def _table_faults(data: dict[str, Any]) -> Iterator[str]:
+    validator = jsonschema_rs.Draft202012Validator(form())
+    rows = data.get("table")
+    if not isinstance(rows, dict):
+        return  # said already
+    for error in validator.iter_errors({**rows, "everywhere": data.get("everywhere")}):
+        yield f"table: {'.'.join(map(str, error.instance_path))}: {error.message}"
 
 
 def _named(modules: dict[str, Any]) -> set[str]:
@@ -171,16 +165,10 @@ def _unknown(condition: Any, data: dict[str, Any], named: set[str]) -> Iterator[
 def _lists(policies: Path, data: dict[str, Any]) -> Iterator[str]:
     """The published schema repeats the closed lists; both must say the same."""
     schema = json.loads((policies / SCHEMA).read_bytes())
-    lists = {tuple(sorted(codes)) for codes in data["codes"].values()}
+    lists = {tuple(sorted(codes)): name for name, codes in data["codes"].items()}
     for codes in _enums(schema):
         if tuple(sorted(codes)) not in lists:
-            yield f"{SCHEMA}: {codes} is no closed list of codes.yaml"
-    kinds = {
-        *data["recipients"],
-        *(a for r in data["recipients"].values() for a in r.get("aliases", ())),
-    }
-    if kinds != set(data["codes"]["recipient_type"]):
-        yield "codes: recipient_type and recipients.yaml differ"
+            yield f"{SCHEMA}: {_unlike(codes, data)}"
     if set(data["row_number"]) != set(data["codes"]["category"]):
         yield "codes: category and row_number differ"
     for name, kind in data["facts"].items():
@@ -188,6 +176,34 @@ def _lists(policies: Path, data: dict[str, Any]) -> Iterator[str]:
             yield f"codes: the fact {name} has no closed list"
     rules = {f"HD{n}" for n in range(1, 11)} | {"H1", "REQ", "SWEEP", "INCOMPLETE"}
     yield from (f"reasons: none for {one}" for one in sorted(rules - data["reasons"].keys()))
+
+
+def _unlike(codes: list[str], data: dict[str, Any]) -> str:
+    """Say what a list lacks beside the one of codes.yaml that it is most like."""
+
+    def common(name: str) -> int:
+        return len({*codes} & {*data["codes"][name]})
+
+    name = max(data["codes"], key=common)
+    wanted = data["codes"][name]
+    if not common(name):
+        return f"{codes} is no closed list of codes.yaml"
+    parts = (
+        ("lacks", [one for one in wanted if one not in codes]),
+        ("has besides", [one for one in codes if one not in wanted]),
+    )
+    return f"{name} " + " and ".join(f"{how} {', '.join(some)}" for how, some in parts if some)
+
+
+def _published(policies: Path, data: dict[str, Any]) -> Iterator[str]:
+    """Editors complete rows from a file that follows from the data."""
+    file = policies / PUBLISHED
+    try:
+        told = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        told = None
+    if told != filled(data):
+        yield f"{PUBLISHED}: does not follow from the data; `homeward policy schema` writes it"
 
 
 def _enums(node: Any) -> Iterator[list[str]]:

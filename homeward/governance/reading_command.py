@@ -1,11 +1,15 @@
-"""`homeward policy table`: the matrix, for a terminal, for programs and as a page."""
+"""`homeward policy table|schema`: the rules as people read them, and the form to write them in."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from homeward.engine.bundle import read_data
 from homeward.engine.table import as_text, read_table
+from homeward.engine.table_schema import PUBLISHED, filled
+from homeward.engine.table_schema import as_text as schema_text
 from homeward.governance.drafts import opened
 from homeward.governance.saying import POLICIES, plainly
 
@@ -25,3 +29,15 @@ def table(
     with plainly(), opened(policies) as folder:
         rows = read_table(folder)
     typer.echo(json.dumps(rows, indent=2, ensure_ascii=False) if as_json else as_text(rows))
+
+
+@app.command()
+def schema(
+    policies: Annotated[Path, typer.Option("--policies", help="Folder of the draft.")] = POLICIES,
+) -> None:
+    """Write the schema from which editors complete rows, with the draft's own closed lists."""
+    with plainly():
+        told = schema_text(filled(read_data(policies)))
+    file = policies / PUBLISHED
+    file.write_text(told, encoding="utf-8")
+    typer.echo(f"Written: {file}")

@@ -1,9 +1,10 @@
-"""The policies' data files, read once at start: what types of recipients imply, who judges what.
+"""The data files of the policies: what types of recipients imply, who judges what.
 
 The files are edited by information-governance leads; this is the one place that knows their form.
 A file or a key that is not there gives an empty list here, and an empty list opens nothing.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -15,6 +16,9 @@ import yaml
 
 from services.sharing.domain.document import Law, RecipientType
 from services.sharing.domain.payload import Transform
+from services.sharing.policy_sources import sources
+
+_TABLE = re.compile(r"table/[^/]+\.yaml")
 
 NOT_TOLD_REASONS = (
     "telling_raises_risk",
@@ -78,13 +82,18 @@ class PolicyData:
         return "_and_".join(sorted(roles))
 
 
-def load(folder: Path) -> PolicyData:
-    """Read the data files of `folder`."""
-    codes = _read(folder / "codes.yaml")
-    recipients: Mapping[str, Any] = _read(folder / "recipients.yaml").get("recipients", {})
-    law = _read(folder / "law.yaml").get("law", {})
-    judging = _read(folder / "judging.yaml").get("judging", {})
-    transforms = _read(folder / "transforms.yaml")
+def load(path: Path) -> PolicyData:
+    """Read the data files of a folder or a bundle."""
+    return of(sources(path))
+
+
+def of(files: Mapping[str, bytes]) -> PolicyData:
+    """Read the data files of a version of the policies."""
+    codes = _read(files, "codes.yaml")
+    recipients: Mapping[str, Any] = _read(files, "recipients.yaml").get("recipients", {})
+    law = _read(files, "law.yaml").get("law", {})
+    judging = _read(files, "judging.yaml").get("judging", {})
+    transforms = _read(files, "transforms.yaml")
     return PolicyData(
         types={name: _type(one) for name, one in recipients.items()},
         aliases={a: name for name, one in recipients.items() for a in one.get("aliases", ())},
@@ -98,8 +107,8 @@ def load(folder: Path) -> PolicyData:
         ),
         judging={name: tuple(one.get("roles", ())) for name, one in judging.items()},
         not_told_reasons=tuple(judging.get("child_told", {}).get("reasons", NOT_TOLD_REASONS)),
-        rows=_rows(folder / "table", codes.get("codes", {}).get("category", ())),
-        everywhere=tuple(_read(folder / "everywhere.yaml").get("everywhere", ())),
+        rows=_rows(files, codes.get("codes", {}).get("category", ())),
+        everywhere=tuple(_read(files, "everywhere.yaml").get("everywhere", ())),
         transforms={
             name: Transform.of(one or {}) for name, one in transforms.get("transforms", {}).items()
         },
@@ -108,10 +117,10 @@ def load(folder: Path) -> PolicyData:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
+def _read(files: Mapping[str, bytes], name: str) -> dict[str, Any]:
+    if name not in files:
         return {}
-    read = yaml.safe_load(path.read_text(encoding="utf-8"))
+    read = yaml.safe_load(files[name])
     return read if isinstance(read, dict) else {}
 
 
@@ -127,13 +136,13 @@ def _type(one: Mapping[str, Any]) -> RecipientType:
 
 
 def _rows(
-    folder: Path, categories: Iterable[str]
+    files: Mapping[str, bytes], categories: Iterable[str]
 ) -> dict[tuple[str, str], tuple[str, Mapping[str, Any]]]:
     """Return the row of each recipient type and category; one for `any` fills what others leave."""
     named: dict[tuple[str, str], tuple[str, Mapping[str, Any]]] = {}
     general: dict[tuple[str, str], tuple[str, Mapping[str, Any]]] = {}
-    for file in sorted(folder.glob("*.yaml")):
-        for name, row in _read(file).items():
+    for file in sorted(name for name in files if _TABLE.fullmatch(name)):
+        for name, row in _read(files, file).items():
             if not isinstance(row, dict):
                 continue
             for recipient in row.get("recipient", ()):

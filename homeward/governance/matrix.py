@@ -22,8 +22,8 @@ class Way:
     when: str
     """What must be true besides the child's agreement; empty where nothing."""
     gets: str
-    gates: tuple[str, ...]
-    """The gates that the path names, as a short mark for the matrix."""
+    needs: str
+    """What opens it besides agreement, as a short mark for the matrix: `G2 and more`."""
     transforms: tuple[str, ...]
     """Short names of what is taken out, for the matrix; empty where it goes whole."""
     agreed: bool
@@ -106,10 +106,10 @@ class Matrix:
         """Return how many rows there are of each kind."""
         cells = [cell for group in self.groups for cell in group.cells]
         return {
-            "open with the child's agreement": sum(bool(cell.agreed) for cell in cells),
-            "open without it, by a gate or for everybody": sum(bool(c.not_agreed) for c in cells),
-            "never, by the row itself": sum(not cell.now.ways for cell in cells),
-            "paths in all": sum(len(cell.now.ways) for cell in cells),
+            "Rows that open with the child's agreement": sum(bool(cell.agreed) for cell in cells),
+            "Rows that open without it": sum(bool(c.not_agreed) for c in cells),
+            "Rows that never open": sum(not cell.now.ways for cell in cells),
+            "Paths in all rows": sum(len(cell.now.ways) for cell in cells),
         }
 
 
@@ -168,13 +168,13 @@ def _text(text: Data, data: Data) -> Text:
     needs = text.get("every_path_needs", [])
     return Text(
         valid_from=str(text["valid_from"]),
-        ways=tuple(_way(path, data) for path in text["paths"]),
+        ways=tuple(_way(path, data, needs) for path in text["paths"]),
         needs=words.conditions(needs) if needs else "",
         basis=tuple(text["basis"]),
     )
 
 
-def _way(path: Data, data: Data) -> Way:
+def _way(path: Data, data: Data, every_path_needs: Sequence[Any] = ()) -> Way:
     besides = [o for o in path["when"] if o not in ("agreed", "always", "a_person_decides")]
     by_voice = "; by voice to a known number while the channel is not verified"
     return Way(
@@ -182,23 +182,30 @@ def _way(path: Data, data: Data) -> Way:
         when=words.conditions(besides) if besides else "",
         gets=words.transforms(path["transforms"], data)
         + (by_voice if path.get("by_voice") else ""),
-        gates=tuple(gates_in(path["when"])),
+        needs=_needs([*besides, *every_path_needs]),
         transforms=tuple(words.spaced(one) for one in path["transforms"]),
         agreed="agreed" in path["when"],
         held="a_person_decides" in path["when"],
     )
 
 
-def gates_in(conditions: Sequence[Any], negated: bool = False) -> Iterator[str]:
-    """Yield the gates that conditions name, `no G3` for one under `not`."""
-    for one in conditions:
-        if isinstance(one, str) and one in words.GATE_NAMES:
-            yield f"no {one}" if negated else one
-        elif isinstance(one, Mapping):
-            for name, inner in one.items():
-                if name in ("any", "not"):
-                    parts = inner if isinstance(inner, list) else [inner]
-                    yield from gates_in(parts, negated ^ (name == "not"))
+def _needs(conditions: Sequence[Any]) -> str:
+    """Return what opens a path as a short mark: `G2 or G5 and more`; empty where nothing."""
+    marks = [mark for one in conditions if (mark := _gate_mark(one))]
+    if len(marks) < len(conditions):
+        marks.append("more" if marks else "if more")
+    return " and ".join(marks)
+
+
+def _gate_mark(condition: Any) -> str:
+    if isinstance(condition, str):
+        return condition if condition in words.GATE_NAMES else ""
+    ((name, inner),) = condition.items()
+    if name == "not" and isinstance(inner, str) and inner in words.GATE_NAMES:
+        return f"no {inner}"
+    parts = inner if name == "any" else []
+    gates = [one for one in parts if isinstance(one, str) and one in words.GATE_NAMES]
+    return " or ".join([*gates, *(["more"] if len(gates) < len(parts) else [])] if gates else [])
 
 
 def _rules(data: Data, titles: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:

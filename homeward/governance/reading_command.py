@@ -11,7 +11,7 @@ from homeward.engine.table import as_text, read_table
 from homeward.engine.table_schema import PUBLISHED, filled
 from homeward.engine.table_schema import as_text as schema_text
 from homeward.governance.drafts import opened
-from homeward.governance.saying import POLICIES, plainly
+from homeward.governance.saying import POLICIES, plainly, write
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -23,10 +23,16 @@ Draft = Annotated[
 @app.command()
 def table(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    html: Annotated[Path | None, typer.Option("--html", help="Write it as a page.")] = None,
     policies: Draft = str(POLICIES),
 ) -> None:
     """Show who may be told what: when agreed, when not, never; and why."""
     with plainly(), opened(policies) as folder:
+        if html is not None:
+            from homeward.governance import matrix, pages  # noqa: PLC0415 - slow to load
+
+            write(html, pages.table_page(matrix.matrix(folder)))
+            return
         rows = read_table(folder)
     typer.echo(json.dumps(rows, indent=2, ensure_ascii=False) if as_json else as_text(rows))
 
@@ -38,6 +44,4 @@ def schema(
     """Write the schema from which editors complete rows, with the draft's own closed lists."""
     with plainly():
         told = schema_text(filled(read_data(policies)))
-    file = policies / PUBLISHED
-    file.write_text(told, encoding="utf-8")
-    typer.echo(f"Written: {file}")
+    write(policies / PUBLISHED, told)

@@ -15,6 +15,16 @@ POLICIES = Path(__file__).parents[2] / "policies"
 OK, NO, WRONG_USE, PART_MISSING = 0, 1, 2, 75
 
 
+def write(file: Path, text: str) -> None:
+    """Write a page or a report and say where; where that cannot be, the call was wrong."""
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        typer.echo(f"cannot write {file}: {error.strerror}", err=True)
+        raise typer.Exit(WRONG_USE) from error
+    typer.echo(f"Written: {file}")
+
+
 @contextmanager
 def plainly() -> Iterator[None]:
     """Turn what can go wrong into a sentence and an exit code."""

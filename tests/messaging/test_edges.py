@@ -4,6 +4,7 @@ import json
 
 import httpx
 import pytest
+from support.talking import Instead
 
 from messaging.edge import Edge, NotFoundThereError, RefusedThereError
 from messaging.errors import AwayError
@@ -16,7 +17,7 @@ def edge(alone, issuer, tmp_path):
     settings = alone.settings("sharing", tokens=tokens, peers={"referral": "http://there"})
 
     def made(answer) -> Edge:
-        return Edge(settings, "referral", httpx.MockTransport(answer))
+        return Edge(settings, "referral", Instead("http://there", answer))
 
     made.file = tokens / "referral.jwt"
     return made
@@ -54,6 +55,13 @@ async def test_a_body_is_sent_as_json(edge):
 async def test_each_refusal_has_its_meaning(edge, status, error):
     with pytest.raises(error):
         await edge(lambda _: httpx.Response(status, json={"code": "x.y"})).get("/a")
+
+
+async def test_an_id_cannot_lead_to_another_address(edge):
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=request.url.raw_path.decode())
+
+    assert await edge(answer).get("/children/C 1?x=#y") == "/children/C%201%3Fx%3D%23y"
 
 
 async def test_no_connection_and_no_json_are_away(edge):

@@ -13,6 +13,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from sqlalchemy import select
 from support.broker import free_port
+from support.talking import Instead
 from support.tokens import ISSUER, Issuer, bearer
 
 from contracts.event import Event
@@ -110,7 +111,7 @@ class Notify:
         self.peers = peers
         self._issuer = issuer
         for target in ("referral", "scheduling"):
-            app.edges[target] = Edge(app.settings, target, httpx.MockTransport(peers))
+            app.edges[target] = Edge(app.settings, target, Instead(f"http://{target}", peers))
 
     async def call(
         self, method: str, path: str, role: str | None = "manager", sub: str = "M-1", **what

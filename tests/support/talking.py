@@ -5,7 +5,10 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import httpx
 from support.running import eventually
+
+from messaging.kept import BrokenError, Headers, Reply
 
 Says = Callable[[bytes], bytes | None]
 """From a request's bytes to the answer's; None: it says nothing."""
@@ -52,3 +55,24 @@ async def listening(says: Says, *, ends: bool = False) -> AsyncIterator[Talking]
         server.close()
         for writer in talking.open:
             writer.close()
+
+
+class Instead:
+    """A way to a server at `url` that is a function of a test, from request to response."""
+
+    def __init__(self, url: str, answer: Callable[[httpx.Request], httpx.Response]) -> None:
+        self._url = url
+        self._answer = answer
+
+    async def ask(
+        self, method: str, target: str, headers: Headers, body: bytes, *, most: int
+    ) -> Reply:
+        request = httpx.Request(method, self._url + target, headers=headers, content=body)
+        try:
+            response = self._answer(request)
+        except httpx.TransportError as error:
+            raise BrokenError from error
+        return Reply(response.status_code, response.content)
+
+    async def close(self) -> None:
+        """Nothing is open."""

@@ -9,7 +9,6 @@ import sqlite3
 from collections import Counter
 from typing import Any
 
-import httpx
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError
 
@@ -41,12 +40,12 @@ def away_at_first(edge: Any, times: int) -> None:
     """Have a service not answer another's first calls."""
     real, left = edge._send, times
 
-    async def send(*what: Any, **more: Any) -> httpx.Response:
+    async def send(*what: Any) -> Reply:
         nonlocal left
         if left > 0:
             left -= 1
-            raise AwayError(edge.target, "ConnectError")
-        found: httpx.Response = await real(*what, **more)
+            raise AwayError(edge.target, "ConnectionRefusedError")
+        found: Reply = await real(*what)
         return found
 
     edge._send = send

@@ -119,7 +119,7 @@ async def grown(stack: AsyncExitStack, url: str, size: int) -> Grown:
 
 
 def alike(sizes: Sequence[Grown]) -> None:
-    """Ask about equally many in each: a child judged for the second time costs less than the first."""
+    """Ask about equally many in each: to judge a child a second time costs less."""
     children = min(len(one.children) for one in sizes)
     episodes = min(len(one.episodes) for one in sizes)
     for one in sizes:

@@ -29,7 +29,7 @@ WORKDIR /opt/homeward/app
 COPY contracts contracts
 COPY messaging messaging
 
-# OPA's engine as a library: it checks the policies and builds their bundle.
+# OPA's engine as a library: it checks the policies.
 FROM ${PYTHON} AS engine
 COPY requirements-engine.txt /tmp/
 RUN python -m pip --disable-pip-version-check --quiet install --no-cache-dir --no-compile --no-deps \
@@ -48,10 +48,10 @@ RUN python -m homeward policy check \
  && python -m compileall -q -j 0 --invalidation-mode unchecked-hash . /opt/engine \
  && for service in referral scheduling interview sharing notify; do \
       mkdir -p "/var/lib/homeward/tokens/$service"; done \
- && mkdir -p /var/lib/homeward/nats /var/lib/homeward/policies \
+ && mkdir -p /var/lib/homeward/nats \
  && chown -R 10001:10001 /var/lib/homeward
 USER 10001:10001
-# What serves nothing has no health; the one part that stays, the issuer, has it in docker-compose.yml.
+# What runs once has no health; the parts that stay have theirs in docker-compose.yml.
 HEALTHCHECK NONE
 ENTRYPOINT ["python", "-m", "homeward"]
 

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from homeward import broker, certificates, keys
+from homeward.engine import signing
 from homeward.home import LOCALITIES, SERVICES, Home, HomeError
 from messaging import provision, reloading, topology
 from messaging.errors import AwayError
@@ -27,7 +28,11 @@ PORTS = {name: 8101 + place for place, name in enumerate(SERVICES)} | {"nats": 4
 """As docker-compose.yml publishes them unless HOMEWARD_PORT_<NAME> says otherwise."""
 LISTENING = (*SERVICES, "nats", "postgres")
 """Parts that have a certificate."""
-RENEWABLE = ("certificates", "passwords", "opa-token")
+RENEWABLE = ("certificates", "passwords", "opa-token", "bundle-key")
+BUNDLE_KEYID = "site"
+"""Under this name the policy engine knows the key that bundles are signed with."""
+OFFERED_AT = "http://policies:8182"
+"""Where the engine asks for bundles, as docker-compose.yml says."""
 
 
 class Site(Home):
@@ -49,6 +54,16 @@ class Site(Home):
     def localities(self) -> Path:
         """Who is responsible where; mounted as a folder, so that an edited file is seen."""
         return self.path / "settings" / "localities.yaml"
+
+    @property
+    def bundle(self) -> Path:
+        """The signed bundle of policies, which the engine polls and `sharing` reads too."""
+        return self.path / "bundle" / "bundle.tar.gz"
+
+    @property
+    def bundle_keys(self) -> Path:
+        """Folder of the key that bundles are signed with; no container sees the private one."""
+        return self.keys_dir / "policies"
 
     @property
     def ca(self) -> Path:
@@ -79,7 +94,7 @@ class Site(Home):
         keys.write_secret(self.path / "site.json", json.dumps(known, indent=2) + "\n")
         for folder in (self.keys_dir, self.partners):
             folder.mkdir(exist_ok=True, mode=0o700)
-        for folder in (self.generated, self.secrets, self.localities.parent):
+        for folder in (self.generated, self.secrets, self.localities.parent, self.bundle.parent):
             open_folder(folder)
         for folder in (self.accounts, self.mail):  # containers write there
             open_folder(folder, 0o777)
@@ -87,6 +102,7 @@ class Site(Home):
             self.opa_token.unlink(missing_ok=True)
         self.make_keys(*SERVICES, "provisioner", RELOADER)
         self._make_certificates("certificates" in renew)
+        self._make_bundle_key("bundle-key" in renew)
         for role in ("postgres", *SERVICES):
             again = "passwords" in renew and role != "postgres"  # with which the others are set
             if again or not self.password(role).exists():
@@ -108,6 +124,13 @@ class Site(Home):
                 names = self._known()["names"] if part == "nats" else ()
                 hosts = (part, "localhost", "127.0.0.1", *names)
                 certificates.issue(authority, self.ca, hosts, key, certificate)
+
+    def _make_bundle_key(self, again: bool) -> None:
+        if again:
+            (self.bundle_keys / signing.PRIVATE).unlink(missing_ok=True)
+        signing.make_keys(self.bundle_keys)
+        config = signing.opa_config(self.bundle_keys / signing.PUBLIC, BUNDLE_KEYID, OFFERED_AT)
+        keys.write_secret(self.bundle_keys / signing.CONFIG, config)
 
     def _certificate(self, part: str) -> tuple[Path, Path]:
         folder = self.keys_dir / "tls"
@@ -136,7 +159,7 @@ class Site(Home):
         dealt["databases"] = {"ca.crt": self.ca, "postgres.password": self.password("postgres")}
         dealt["databases"] |= {f"{name}.password": self.password(name) for name in SERVICES}
         dealt["provision"] = {"provisioner.nk": self.nkey("provisioner"), "ca.crt": self.ca}
-        dealt["policies"] = {"opa.token": self.opa_token}
+        dealt["opa"] = {signing.CONFIG: self.bundle_keys / signing.CONFIG}
         dealt["issuer"] = {"issuer.jwk.json": mine / "issuer.jwk.json"}
         return dealt
 

@@ -9,10 +9,13 @@ import os
 import signal
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 WITHIN_S = 60.0
 LOOK_S = 60.0
+OFFER = "127.0.0.1:8182"
+"""Where bundles are offered unless HOMEWARD_LISTEN says otherwise."""
 
 
 def accounts(folder: str) -> None:
@@ -77,7 +80,24 @@ def issued(folder: str) -> None:
             sys.exit(f"the token of {service} for {target} is old")
 
 
-JOBS = {job.__name__: job for job in (accounts, provision, issue, issued)}
+def offer(folder: str) -> None:
+    """Offer the signed bundle in `folder` to the policy engine, for as long as this runs."""
+    from homeward.engine import offering  # noqa: PLC0415
+
+    host, _, port = os.environ.get("HOMEWARD_LISTEN", OFFER).rpartition(":")
+    offering.offer(folder, host, int(port))
+
+
+def offered(_folder: str) -> None:
+    """End with 0 only where a bundle is offered: the health of `offer`."""
+    port = os.environ.get("HOMEWARD_LISTEN", OFFER).rpartition(":")[2]
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/bundle.tar.gz", timeout=5).close()
+    except OSError as error:
+        sys.exit(f"no bundle is offered: {error}")
+
+
+JOBS = {job.__name__: job for job in (accounts, provision, issue, issued, offer, offered)}
 
 
 def main() -> None:

@@ -6,11 +6,13 @@ from typing import Annotated
 import typer
 
 from homeward.compose import RENEWABLE, Site
+from homeward.engine import BrokenPoliciesError, EngineMissingError
+from homeward.governance import life_site
 from homeward.home import HomeError
 
 app = typer.Typer(no_args_is_help=True, help="A site that runs under Docker Compose.")
 
-MISUSED = 2
+MISUSED, PART_MISSING = 2, 75
 
 
 @app.callback()
@@ -29,7 +31,7 @@ def make(
         list[str] | None, typer.Option("--renew", help=f"One of: {' '.join(RENEWABLE)}")
     ] = None,
 ) -> None:
-    """Make every key, password and certificate that is missing; what is there stays as it is."""
+    """Make what is missing: keys, passwords, certificates, the bundle; what is there stays."""
     unknown = [one for one in renew or () if one not in RENEWABLE]
     if unknown:
         typer.echo(f"homeward: nothing to renew is called {unknown[0]}", err=True)
@@ -40,7 +42,12 @@ def make(
         raise typer.Exit(MISUSED)
     try:
         made.make_site(tuple(name or ()), tuple(renew or ()))
-    except (OSError, HomeError) as error:
+        if not made.bundle.exists() or {"opa-token", "bundle-key"} & set(renew or ()):
+            life_site.publish(made)
+    except (OSError, HomeError, BrokenPoliciesError) as error:
         typer.echo(f"homeward: {error}", err=True)
         raise typer.Exit(MISUSED) from error
+    except EngineMissingError as error:
+        typer.echo(f"homeward: the bundle of policies is still missing. {error}", err=True)
+        raise typer.Exit(PART_MISSING) from error
     typer.echo(f"{made.path} holds the secrets of a site. Keep it, and a copy of it, safe.")

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from contracts import policies as contract
+from homeward.compose import Site
+from homeward.governance import life_site
 from homeward.governance.client import Access
 from homeward.governance.drafts import write
+from homeward.governance.saying import POLICIES
 from homeward.keys import write_secret
 
 FOLDER, CURRENT, REPORTS = "policy", "current", "reports"
@@ -57,6 +60,8 @@ def current(access: Access) -> str | None:
 def let_load(access: Access, digest: str | None) -> None:
     """Have the engine load the version; None: what a new home begins with."""
     file = access.home.path / FOLDER / CURRENT
+    if isinstance(access.home, Site):
+        life_site.publish(access.home, POLICIES if digest is None else folder_of(access, digest))
     if digest is None:
         file.unlink(missing_ok=True)
     else:

@@ -127,6 +127,16 @@ def test_the_policy_engine_is_started_alike(compose, pods):
     assert here["image"] == there["image"]
 
 
+def test_the_bundle_is_offered_and_read_alike(compose, pods, settings):
+    here, there = compose["policies"], container(pods["sharing"], "policies")
+
+    assert here["command"] == there["args"]
+    assert here["healthcheck"]["test"][1:] == there["livenessProbe"]["exec"]["command"]
+    read = compose["sharing"]["environment"]["HOMEWARD_POLICIES"]
+    assert read == settings(container(pods["sharing"], "service"))["HOMEWARD_POLICIES"]
+    assert read == f"{here['command'][1]}/bundle.tar.gz"
+
+
 def test_the_same_versions_of_the_parts_we_do_not_build(compose, manifests):
     (broker,) = (m for m in manifests("production") if m["kind"] == "StatefulSet")
 

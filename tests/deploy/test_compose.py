@@ -104,7 +104,16 @@ def test_the_databases_and_the_engine_have_no_way_out(as_run):
     assert as_run["networks"]["policy"]["internal"]
     asking = {name for name, part in parts(as_run) if "policy" in (part.get("networks") or {})}
 
-    assert asking == {"opa", "sharing"}
+    assert asking == {"opa", "policies", "sharing"}
+    assert set(as_run["services"]["policies"]["networks"]) == {"policy"}
+
+
+def test_the_engine_gets_the_public_key_and_no_policy_but_over_the_wire(as_run):
+    part = as_run["services"]["opa"]
+
+    assert [Path(volume["source"]).name for volume in part["volumes"]] == ["opa"]
+    assert "--config-file=/etc/homeward/opa.yaml" in part["command"]
+    assert not any("bundle" in word for word in part["command"])
 
 
 # No secret in it

@@ -10,14 +10,18 @@ from collections.abc import Iterator
 
 import nats
 import pytest
+import yaml
 from cryptography import x509
 from support.apart import end_with_us
 from support.broker import SERVER, free_port
 
+from contracts import policies as contract
 from homeward import enrolment, feed
 from homeward.compose import Site
+from homeward.engine import policy_digest, signing
 from homeward.home import SERVICES, Home, HomeError
 from messaging import nats_config
+from services.sharing import policy_sources
 
 from .conftest import ROOT
 
@@ -89,6 +93,41 @@ def test_renewing_changes_that_and_nothing_else(tmp_path, what, changed):
 
     assert changed in differ
     assert differ <= {changed, "tls.key"}
+
+
+def test_the_engine_gets_the_public_half_of_the_bundle_s_key_and_nobody_the_private_one(tmp_path):
+    site = made(tmp_path)
+    config = yaml.safe_load((site.secrets / "opa/opa.yaml").read_text())
+    key = config["keys"][config["bundles"]["homeward"]["signing"]["keyid"]]["key"]
+
+    assert key == (site.bundle_keys / signing.PUBLIC).read_text()
+    assert not [
+        f
+        for f in site.secrets.rglob("*.*")
+        if b"EC PRIVATE" in f.read_bytes() and f.name != "tls.key"
+    ]
+
+
+def test_another_key_for_bundles_is_made_when_it_is_asked_for(tmp_path):
+    site = made(tmp_path)
+    before = (site.secrets / "opa/opa.yaml").read_text()
+    site.make_site(renew=("bundle-key",))
+
+    assert before != (site.secrets / "opa/opa.yaml").read_text()
+
+
+def test_a_site_begins_with_the_tree_s_policies_signed(tmp_path):
+    folder = tmp_path / "site"
+    done = subprocess.run(
+        [sys.executable, "-m", "homeward", "site", "make", str(folder)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode == 75:
+        pytest.skip(done.stderr)
+
+    assert done.returncode == 0, done.stderr
+    bundle = Site(folder).bundle
+    assert policy_digest(ROOT / "policies") == contract.digest(policy_sources.sources(bundle))
 
 
 def test_certificates_name_the_part_and_what_partners_call_it(tmp_path):

@@ -21,25 +21,27 @@ def canonical(value: object) -> bytes:
     key that is not text.
     """
     _refuse_what_has_two_spellings(value)
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
-    ).encode()
+    return _written(value).encode()
+
+
+_written = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+).encode
 
 
 def _refuse_what_has_two_spellings(value: object) -> None:
-    match value:
-        case None | bool() | int() | str():
-            pass
-        case list() | tuple():
-            for part in value:
-                _refuse_what_has_two_spellings(part)
-        case dict():
-            for key, part in value.items():
-                if not isinstance(key, str):
-                    raise ValueError("a key is not text")
-                _refuse_what_has_two_spellings(part)
-        case _:
-            raise ValueError("only text, whole numbers, truth values, lists and objects")
+    if value is None or isinstance(value, str | int):  # bool is an int
+        return
+    if isinstance(value, list | tuple):
+        for part in value:
+            _refuse_what_has_two_spellings(part)
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            if not isinstance(key, str):
+                raise ValueError("a key is not text")
+            _refuse_what_has_two_spellings(part)
+    else:
+        raise ValueError("only text, whole numbers, truth values, lists and objects")
 
 
 HEADER = canonical({"format": FORMAT})
@@ -54,9 +56,17 @@ def instant(at: datetime) -> str:
 
 def entry_hash(seq: int, at: str, kind: str, body: Mapping[str, Any], prev: str) -> str:
     """Return the hash of one entry, which the next one names as `prev`."""
-    return hashlib.sha256(
-        canonical({"seq": seq, "at": at, "kind": kind, "body": dict(body), "prev": prev})
-    ).hexdigest()
+    return text_hash(seq, at, kind, canonical(dict(body)).decode(), prev)
+
+
+def text_hash(seq: int, at: str, kind: str, body: str, prev: str) -> str:
+    """Return the hash of an entry whose body is written already, as `canonical` writes it.
+
+    A body that says the same in another spelling has another hash.
+    """
+    at, kind, prev = map(_written, (at, kind, prev))
+    entry = f'{{"at":{at},"body":{body},"kind":{kind},"prev":{prev},"seq":{seq}}}'
+    return hashlib.sha256(entry.encode()).hexdigest()
 
 
 def entry(seq: int, at: str, kind: str, body: Mapping[str, Any], prev: str) -> dict[str, Any]:

@@ -75,8 +75,14 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """Give a session that sees one state and changes nothing."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+        session = AsyncSession(self.engine, expire_on_commit=False)
+        try:
             yield session
+        finally:
+            if self.sqlite:
+                await session.close()  # works at once: nothing is there that could be cut off
+            else:
+                await asyncio.shield(session.close())
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncSession]:

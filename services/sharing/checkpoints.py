@@ -29,6 +29,8 @@ FRESH = timedelta(seconds=10)
 """How old the checkpoint may be that goes out with a release, where there are newer entries."""
 
 PAGE = 1000
+_SEQ = select(HEAD.c.seq).where(HEAD.c.id == 1)
+_NEWEST = select(CHECKPOINTS).order_by(CHECKPOINTS.c.seq.desc(), CHECKPOINTS.c.at.desc()).limit(1)
 PUBLISHED = "ledger.jwks.json"
 
 
@@ -122,7 +124,7 @@ async def for_leaving(
     `checkpoint_due` to shout about: it stops no release, which may be what protects a child.
     """
     async with db.reading() as session:
-        head = (await session.execute(select(HEAD.c.seq).where(HEAD.c.id == 1))).scalar_one()
+        head = (await session.execute(_SEQ)).scalar_one()
         last = await _last(session)
     if last is not None:
         made_at = datetime.fromisoformat(str(last.at))
@@ -135,8 +137,7 @@ async def for_leaving(
 
 
 async def _last(session: AsyncSession) -> Any:
-    newest = select(CHECKPOINTS).order_by(CHECKPOINTS.c.seq.desc(), CHECKPOINTS.c.at.desc())
-    return (await session.execute(newest.limit(1))).first()
+    return (await session.execute(_NEWEST)).first()
 
 
 def _shown(row: Any) -> dict[str, Any]:
@@ -147,7 +148,7 @@ def _shown(row: Any) -> dict[str, Any]:
 
 async def _hash_anew(session: AsyncSession, seq: int, prev: str) -> tuple[int, str]:
     async for row in entries_after(session, seq):
-        made = ledger.entry_hash(seq + 1, str(row.at), str(row.kind), json.loads(row.body), prev)
+        made = ledger.text_hash(seq + 1, str(row.at), str(row.kind), str(row.body), prev)
         if (row.seq, row.prev, row.hash) != (seq + 1, prev, made):
             raise LedgerBrokenError(seq + 1)
         seq, prev = seq + 1, made
@@ -174,7 +175,7 @@ async def entries_after(
 async def checkpoint_due(app: App) -> datetime | None:
     """Make a checkpoint where one is due; return when the next one is (a `due` function)."""
     async with app.db.reading() as session:
-        head = (await session.execute(select(HEAD.c.seq).where(HEAD.c.id == 1))).scalar_one()
+        head = (await session.execute(_SEQ)).scalar_one()
         last = await _last(session)
         since = 0 if last is None else int(last.seq)
         if head == since:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from messaging.app import App
 from messaging.edge import NotFoundThereError, RefusedThereError
@@ -25,6 +25,12 @@ from services.sharing.urgency import (
 log = get_logger()
 
 _BATCH = 100
+_NEXT_BIRTHDAYS = (
+    select(Child.id, Child.next_birthday_at)
+    .where(Child.next_birthday_at.is_not(None))
+    .order_by(Child.next_birthday_at)
+    .limit(10)
+)
 _BUS_HAS_S = 5
 """How long the bus has to take a page before `notify` is called directly; both stay under 60 s."""
 
@@ -33,12 +39,10 @@ async def birthdays(app: App) -> datetime | None:
     """Raise the epoch of each child that has turned a year older; return the next birthday."""
     now = app.clock.now()
     async with app.db.reading() as session:
-        due = (
-            await session.scalars(
-                select(Child.id).where(Child.next_birthday_at <= now).limit(_BATCH)
-            )
-        ).all()
-    for child_id in due:
+        nearest = (await session.execute(_NEXT_BIRTHDAYS)).all()
+    for child_id, at in nearest:
+        if at is not None and at > now:
+            return at
         async with app.db.writing() as session:
             child = await locked(session, child_id)
             if child is None or child.next_birthday_at is None or child.next_birthday_at > now:
@@ -46,8 +50,7 @@ async def birthdays(app: App) -> datetime | None:
             child.age = (child.age or 0) + 1
             child.next_birthday_at = a_year_after(child.next_birthday_at)
             changed(session, child)
-    async with app.db.reading() as session:
-        return await session.scalar(select(func.min(Child.next_birthday_at)))
+    return now if nearest else None  # there may be more of them
 
 
 async def children_not_told(app: App) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.sharing import UrgentHoldRaised
@@ -16,6 +16,8 @@ from services.sharing.tables import Decision, Page
 URGENT_HOLD = "urgent_hold"
 CHILD_NOT_TOLD = "child_not_told"
 HOLD_OVERDUE = "hold_overdue"
+
+_OF_CHILD = select(Page).where(Page.child_id == bindparam("child_id"), Page.code == URGENT_HOLD)
 
 
 async def page_if_urgent(
@@ -35,11 +37,7 @@ async def page_if_urgent(
         frozenset(name for name, one in types.items() if one.urgent),
     )
     child_id = proposal.facts.child.id
-    pages = (
-        await session.scalars(
-            select(Page).where(Page.child_id == child_id, Page.code == URGENT_HOLD)
-        )
-    ).all()
+    pages = (await session.scalars(_OF_CHILD, {"child_id": child_id})).all()
     if not waiting:
         for page in pages:
             page.acted_at = page.acted_at or now  # what was waited for has come

@@ -101,13 +101,9 @@ def read_data(policies: Path) -> dict[str, Any]:
         for folder in file.relative_to(policies).parts[:-1]:
             place = place.setdefault(folder, {})
         try:
-            content = yaml.load(file.read_bytes(), Loader=_OnceLoader)  # noqa: S506 - a safe loader
-            json.dumps(content, allow_nan=False)
+            content = read_yaml(file.read_bytes())
         except (yaml.YAMLError, ValueError, TypeError) as error:
             faults.append(f"{file.relative_to(policies)}: {error}")
-            continue
-        if not isinstance(content, dict):
-            faults.append(f"{file.relative_to(policies)}: is not a set of names")
             continue
         faults += [
             f"{file.relative_to(policies)}: {k} is in two files" for k in content.keys() & place
@@ -116,6 +112,18 @@ def read_data(policies: Path) -> dict[str, Any]:
     if faults:
         raise BrokenPoliciesError(faults)
     return whole
+
+
+def read_yaml(content: bytes) -> dict[str, Any]:
+    """Return what one data file holds. Raises YAMLError, ValueError or TypeError where it may not.
+
+    What JSON could not say (a bare date, a number that is none) is refused, as OPA would see it.
+    """
+    read = yaml.load(content, Loader=_OnceLoader)  # noqa: S506 - a safe loader
+    json.dumps(read, allow_nan=False)
+    if not isinstance(read, dict):
+        raise ValueError("is not a set of names")
+    return read
 
 
 class _OnceLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]

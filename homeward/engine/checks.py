@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +13,9 @@ import yaml
 from homeward.engine.bundle import build_bundle, parse, policy_files, read_data
 from homeward.engine.faults import BrokenPoliciesError, NoAnswerError
 from homeward.engine.fit import SCHEMA
-from homeward.engine.found import Engine, find_engine, query
+from homeward.engine.found import QUERY_S, Engine, find_engine, query
 from homeward.engine.known_rows import faults_of_recipients, faults_of_rows
+from homeward.engine.patience import CutOffError, run
 from homeward.engine.rows import GATES, NAMES
 from homeward.engine.table_schema import PUBLISHED, filled, form
 
@@ -52,6 +52,9 @@ def _compilation(policies: Path, engine: Engine) -> Iterator[str]:
         build_bundle(policies, bundle)
         try:
             held = query(engine, "data.homeward.sharing.decision.rule_ids", {}, bundle)
+        except CutOffError as error:
+            yield f"an empty document is not decided: {error}"
+            return
         except NoAnswerError as error:
             yield f"does not compile: {error}"
             return
@@ -59,11 +62,9 @@ def _compilation(policies: Path, engine: Engine) -> Iterator[str]:
             yield "an empty document is not held as INCOMPLETE"
     if engine.kind == "command":
         for task in (["check", "--strict", str(policies)], ["fmt", "--list", str(policies)]):
-            done = subprocess.run(  # noqa: S603 - the engine that was found
-                [str(engine.path), *task], capture_output=True, text=True, check=False
-            )
+            done = run([str(engine.path), *task], "", QUERY_S)
             if done.returncode or done.stdout.strip():
-                yield f"opa {task[0]}: {(done.stdout + done.stderr).strip()}"
+                yield f"opa {task[0]}: {(done.stdout + done.stderr).strip()[:2000]}"
 
 
 def _annotations(policies: Path) -> Iterator[str]:
@@ -174,7 +175,7 @@ def _lists(policies: Path, data: dict[str, Any]) -> Iterator[str]:
     for name, kind in data["facts"].items():
         if kind == "code" and name not in data["codes"]:
             yield f"codes: the fact {name} has no closed list"
-    rules = {f"HD{n}" for n in range(1, 11)} | {"H1", "REQ", "SWEEP", "INCOMPLETE"}
+    rules = {f"HD{n}" for n in range(1, 11)} | {"H1", "REQ", "SWEEP", "INCOMPLETE", "LOCKDOWN"}
     yield from (f"reasons: none for {one}" for one in sorted(rules - data["reasons"].keys()))
 
 

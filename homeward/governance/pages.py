@@ -6,6 +6,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from homeward.governance import words
+from homeward.governance.differ import Difference
 from homeward.governance.matrix import Cell, Matrix
 
 
@@ -26,6 +27,23 @@ def table_page(matrix: Matrix) -> str:
                 ),
             )
     return _rendered("pages_table.html.j2", m=matrix, cells=cells, words=words)
+
+
+KINDS = (
+    ("row", "Rows"),
+    ("data", "Lists"),
+    ("plain", "Files as they are written"),
+    ("rego", "Rules in Rego"),
+    ("comment", "Comments"),
+    ("beside", "Not loaded by the engine"),
+)
+"""The parts of the page of a difference, in their order."""
+
+
+def diff_page(found: Difference) -> str:
+    """Return what differs between two versions as HTML; everything in it is escaped."""
+    kinds = [(k, title, [s for s in found.sections if s.kind == k]) for k, title in KINDS]
+    return _rendered("pages_diff.html.j2", d=found, kinds=[one for one in kinds if one[2]])
 
 
 def _rendered(template: str, **about: Any) -> str:

@@ -1,4 +1,4 @@
-"""`homeward policy table|schema`: the rules as people read them, and the form to write them in."""
+"""`homeward policy table|diff|schema`: the rules as people read them, compare and write them."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from homeward.engine.bundle import read_data
 from homeward.engine.table import as_text, read_table
 from homeward.engine.table_schema import PUBLISHED, filled
 from homeward.engine.table_schema import as_text as schema_text
-from homeward.governance.drafts import opened
+from homeward.governance.drafts import files_of, opened
 from homeward.governance.saying import POLICIES, plainly, write
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -35,6 +35,28 @@ def table(
             return
         rows = read_table(folder)
     typer.echo(json.dumps(rows, indent=2, ensure_ascii=False) if as_json else as_text(rows))
+
+
+@app.command()
+def diff(
+    before: Annotated[str, typer.Argument(help="A folder or a git revision.")],
+    after: Annotated[str, typer.Argument(help="The other: a folder or a git revision.")],
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    html: Annotated[Path | None, typer.Option("--html", help="Write it as a page.")] = None,
+) -> None:
+    """Say in words what differs between two versions; rules in Rego as Rego."""
+    from homeward.governance.differ import difference  # noqa: PLC0415 - only here
+
+    with plainly():
+        found = difference(files_of(before), files_of(after))
+    if html is not None:
+        from homeward.governance import pages  # noqa: PLC0415 - slow to load
+
+        write(html, pages.diff_page(found))
+    elif as_json:
+        typer.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
+    else:
+        typer.echo(found.as_text())
 
 
 @app.command()

@@ -22,20 +22,8 @@ SAFETY_STOP, INVARIANT, KNOWN_CASE = "safety_stop", "invariant", "known_case"
 BLOCKING = frozenset({SAFETY_STOP, INVARIANT, KNOWN_CASE})
 """Kinds of findings that keep a version from being activated until two people have overridden each:
 something that a harm gate opened would no longer go; a counter-example to the safety envelope; an
-input of the known cases that is answered otherwise than it is known to be right."""
-INFORMING = frozenset(
-    {
-        "fault",
-        "newly_learns",
-        "newly_does_not",
-        "newly_held",
-        "other_reason",
-        "against_the_childs_no",
-        "never_decides",
-    }
-)
-"""Kinds that a person reads and weighs."""
-FINDINGS = BLOCKING | INFORMING
+input of the known cases that is answered otherwise than it is known to be right. Findings of other
+kinds are for a person to read and weigh."""
 
 OVERRIDE_REASONS = frozenset(
     {
@@ -139,8 +127,8 @@ _OF_THE_RUN = frozenset({"took_s", "at", "machine"})
 
 
 def blocking(findings: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the findings that keep a version from being activated; an unknown kind is one."""
-    return [one for one in findings if one.get("kind") not in INFORMING]
+    """Return the findings that keep a version from being activated; one without a kind is one."""
+    return [one for one in findings if one.get("kind") in BLOCKING or not one.get("kind")]
 
 
 def _label_in(files: Mapping[str, bytes]) -> "re.Match[str]":

@@ -1,6 +1,6 @@
 """How a refusal looks: application/problem+json with codes, and never the value that was wrong."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -20,20 +20,31 @@ _LATER_S = "1"
 
 
 class Problem(Exception):  # noqa: N818 - named as RFC 9457 names it
-    """A refusal with its reason. `detail` and `fields` hold codes and names, never content."""
+    """A refusal with its reason. `detail` and `fields` hold codes and names, never content.
+
+    `members` are further members of the answer, for callers who may read what is in them.
+    """
 
     def __init__(
-        self, status: int, code: str, detail: str = "", fields: Sequence[tuple[str, str]] = ()
+        self,
+        status: int,
+        code: str,
+        detail: str = "",
+        fields: Sequence[tuple[str, str]] = (),
+        *,
+        members: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(code)
         self.status = status
         self.code = code
         self.detail = detail
         self.fields = tuple(fields)
+        self.members = dict(members or {})
 
     def response(self) -> JSONResponse:
         """Return the answer as it goes out."""
         body: dict[str, Any] = {
+            **self.members,
             "type": f"urn:homeward:problem:{self.code}",
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,

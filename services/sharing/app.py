@@ -1,11 +1,10 @@
 """The composition root of `sharing`: the only place that knows how its parts fit together."""
 
 from fastapi import FastAPI
-from sqlalchemy import select, update
 
 from messaging.app import App, service
 from messaging.settings import Settings
-from services.sharing import checkpoints, delivery
+from services.sharing import checkpoints, delivery, policy_life
 from services.sharing.api import (
     agreement,
     feeds,
@@ -13,44 +12,34 @@ from services.sharing.api import (
     leaving,
     lists,
     partners,
+    policies,
     quarantine,
     recipients,
     tasks,
     withdrawals,
 )
 from services.sharing.api import ledger as ledger_routes
-from services.sharing.domain.releasing import STOPPABLE
 from services.sharing.due import birthdays, call_without_bus, children_not_told, nobody_acted
 from services.sharing.handlers import events
 from services.sharing.metrics import LOOKS
 from services.sharing.parts import gate, open_gate
+from services.sharing.policy_life_again import decide_again
+from services.sharing.policy_life_loading import data_of, watch_policy
 from services.sharing.reconsider import reconsider_for_ever, undecided
 from services.sharing.settings import SharingSettings
-from services.sharing.tables import Base, Child, Decision, Release
+from services.sharing.tables import Base
 
 
 async def start(app: App) -> None:
-    """Open the gate, and have looked at again what other policies permitted or held."""
-    open_gate(app)
+    """Open the gate for the version of the policies that decides; what others held is asked again.
+
+    An engine that decides by another version gives no usable answer: the service is then not ready
+    and nothing leaves, until the right one is there.
+    """
+    active = await policy_life.begin(app)
+    made = open_gate(app, active.digest, await data_of(app, active.digest))
+    made.serves = app.settings.policy_digest == active.digest  # until the engine itself was asked
     await delivery.set_up(app)
-    digest = app.settings.policy_digest
-    async with app.db.writing() as session:
-        waiting = (
-            select(Release.child_id)
-            .distinct()
-            .where(Release.state.in_(STOPPABLE), Release.policy_digest != digest)
-        )
-        held = (
-            select(Decision.child_id)
-            .distinct()
-            .where(Decision.current, Decision.decision == "defer", Decision.policy_digest != digest)
-        )
-        await session.execute(
-            update(Child)
-            .where(Child.id.in_(waiting) | Child.id.in_(held))
-            .values(dirty=True)
-            .execution_options(synchronize_session=False)
-        )
 
 
 async def policy(app: App) -> None:
@@ -76,6 +65,7 @@ def create(settings: type[Settings] | Settings = SharingSettings) -> FastAPI:
             feeds.router,
             ledger_routes.router,
             quarantine.router,
+            policies.router,
         ],
         events=events,
         due=[
@@ -85,7 +75,13 @@ def create(settings: type[Settings] | Settings = SharingSettings) -> FastAPI:
             checkpoints.checkpoint_due,
             delivery.receipts_due,
         ],
-        background=[reconsider_for_ever, call_without_bus, delivery.deliver],
+        background=[
+            reconsider_for_ever,
+            call_without_bus,
+            delivery.deliver,
+            watch_policy,
+            decide_again,
+        ],
         pending={"undecided": undecided, "undelivered": delivery.undelivered},
         looks=LOOKS,
         on_start=start,

@@ -11,6 +11,7 @@ from messaging.database import lock
 from messaging.edge import NotFoundThereError, RefusedThereError
 from messaging.telemetry import get_logger
 from services.sharing.outlet import Outlet, moved_on, reconsider, stands
+from services.sharing.policy_life_active import deciding
 from services.sharing.quarantine import lasts
 from services.sharing.sealing import UnsealableError, body, needs_names, seal
 from services.sharing.tables import (
@@ -52,7 +53,9 @@ def _queued(partner: str, *what: Any) -> Select[Any]:
 
 async def claim(outlet: Outlet, partner: str) -> int:
     """Give the oldest releases that still stand their numbers and seal them; return how many."""
-    moved = moved_on(outlet.app)
+    if not outlet.serves():
+        return 0
+    moved = moved_on()
     async with outlet.app.db.reading() as session:
         chosen = (
             _queued(partner, Release, Recipient.type)
@@ -130,6 +133,9 @@ async def _claim_in(
         return 0
     if await session.scalar(select(Release.id).where(has_number(name)).limit(1)):
         return 0  # another relay has been here: what it numbered goes first
+    active = await deciding(session)
+    if active is None:
+        return 0
     children = await locked_rows(session, Child, {child_id for _, child_id, _ in ready})
     releases = await locked_rows(session, Release, {release_id for release_id, _, _ in ready})
     keys = {(release.child_id, release.recipient) for release in releases.values()}
@@ -141,7 +147,7 @@ async def _claim_in(
         if release is None or child is None or release.state != QUEUED:
             continue
         recipient = recipients.get((child_id, release.recipient))
-        if not stands(outlet.app, release, child, recipient):
+        if not stands(active.digest, release, child, recipient):
             reconsider(session, child)
             continue
         try:

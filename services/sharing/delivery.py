@@ -24,6 +24,7 @@ from services.sharing.checkpoints import signer_of
 from services.sharing.claiming import BATCH, claim, has_number, locked_rows
 from services.sharing.feeds import Feeds, MovedOnError
 from services.sharing.outlet import Outlet, moved_on
+from services.sharing.parts import gate
 from services.sharing.quarantine import in_quarantine
 from services.sharing.receipts import receipts_due
 from services.sharing.sealing import (
@@ -72,7 +73,9 @@ async def set_up(app: App) -> Outlet:
     told = (settings.signing_key, settings.id_key, settings.pseudonym_key, settings.feed_issuer)
     keys = Reread("signing_key", partial(Keys.read, *told), settings.signing_key)
     signer = partial(signer_of, app) if settings.ledger_key is not None else None
-    outlet = Outlet(app, keys, Feeds(app.bus.jetstream), signer=signer)
+    outlet = Outlet(
+        app, keys, Feeds(app.bus.jetstream), signer=signer, serves=lambda: gate(app).serves
+    )
     app.state["outlet"] = outlet
     return outlet
 
@@ -228,7 +231,7 @@ async def _look(
     the broker then refuses the release.
     """
     chosen = (
-        select(Release.id, Release.state, Release.stream_seq, moved_on(app), Partner.stream_seq)
+        select(Release.id, Release.state, Release.stream_seq, moved_on(), Partner.stream_seq)
         .join(Partner, Partner.key == Release.partner_key)
         .join(Child, Child.id == Release.child_id)
         .join(

@@ -16,6 +16,7 @@ from services.sharing import quarantine
 from services.sharing.checkpoints import FRESH, Signer, for_leaving
 from services.sharing.children import RECONSIDER
 from services.sharing.feeds import Feeds, Message
+from services.sharing.policy_tables import ACTIVE_DIGEST
 from services.sharing.sealing import Keys
 from services.sharing.tables import CLAIMED, SENT, WITHDRAWN, Child, Partner, Recipient, Release
 
@@ -49,6 +50,8 @@ class Outlet:
     """Read again when the signing key was replaced."""
     feeds: Feeds
     who: Who = ask_referral
+    serves: Callable[[], bool] = lambda: True
+    """Whether the policy engine beside this process decides by the version that decides."""
     pause: Pause = no_pause
     signer: Callable[[], Signer] | None = None
     """The ledger's; None: nothing that leaves carries a checkpoint."""
@@ -215,26 +218,29 @@ async def accounted(session: AsyncSession, partner: str, seq: int) -> None:
     await session.execute(one_more.values(stream_seq=seq))
 
 
-def stands(app: App, release: Release, child: Child, recipient: Recipient | None) -> bool:
-    """Tell whether everything that `release` was decided on is as it was."""
+def stands(digest: str, release: Release, child: Child, recipient: Recipient | None) -> bool:
+    """Tell whether everything that `release` was decided on is as it was.
+
+    `digest` is that of the policies that decide, as this transaction sees it.
+    """
     return (
         release.epoch == child.epoch
         and recipient is not None
         and recipient.active
         and recipient.version == release.recipient_version
         and recipient.partner_key == release.partner_key
-        and release.policy_digest == app.settings.policy_digest
+        and release.policy_digest == digest
     )
 
 
-def moved_on(app: App) -> Any:
+def moved_on() -> Any:
     """Return the condition under which a joined release, child and recipient no longer `stand`."""
     return or_(
         Release.epoch != Child.epoch,
         Release.recipient_version != Recipient.version,
         Recipient.active.is_(False),
         Recipient.partner_key.is_distinct_from(Release.partner_key),
-        Release.policy_digest != app.settings.policy_digest,
+        Release.policy_digest.is_distinct_from(ACTIVE_DIGEST),
     )
 
 

@@ -8,7 +8,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from messaging.app import App
 from services.sharing.policy import Policy
-from services.sharing.policy_data import PolicyData, load
+from services.sharing.policy_data import PolicyData
 
 _KEY = "gate"
 _DECISIONS = ("allow", "allow_redacted", "defer", "deny")
@@ -24,11 +24,27 @@ _ANSWER_S = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3)
 class Gate:
     """Policy's data and engine, who controls each locality, and counters without ids."""
 
-    data: PolicyData
     policy: Policy
+    """Asks in the name of the version that decides; another takes its place while it runs."""
     controllers: dict[str, str]
     decisions: Counter
     no_answers: Counter
+    info: Gauge
+    serves: bool = True
+    """The engine was last seen to decide by that version; until then nothing leaves here."""
+    again: int = 0
+    """How many children were asked again since that version decides here."""
+
+    @property
+    def data(self) -> PolicyData:
+        """Return the data of the version that decides."""
+        return self.policy.data
+
+    def change_to(self, policy: Policy) -> None:
+        """Decide by another version from now on; what was asked before keeps its own."""
+        self.info.clear()
+        self.info.labels(policy.data.version).set(1)
+        self.policy, self.serves = policy, True
 
     def controller(self, locality: str) -> str:
         """Return la or charity; where it is not known, neither: policy then holds."""
@@ -42,10 +58,9 @@ def gate(app: App) -> Gate:
     return found
 
 
-def open_gate(app: App) -> Gate:
-    """Make the gate from the settings; called once, at start."""
+def open_gate(app: App, digest: str, data: PolicyData) -> Gate:
+    """Make the gate for the version that decides; called once, at start."""
     settings = app.settings
-    data = load(settings.policies)
     seconds = Histogram(
         "homeward_policy_seconds",
         "Time in which policy gave a usable answer, without waiting for its turn",
@@ -60,10 +75,10 @@ def open_gate(app: App) -> Gate:
     )
     info.labels(data.version).set(1)
     made = Gate(
-        data=data,
+        info=info,
         policy=Policy(
             settings.opa_url,
-            settings.policy_digest,
+            digest,
             data,
             settings.opa_token,
             observe=seconds.observe,

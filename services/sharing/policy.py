@@ -106,10 +106,15 @@ class Policy:
         """Prepare, without connecting; tests put a `way` to an engine of their own in its place."""
         self.data = data
         self.digest = digest
+        self._url = url
         self.way: Way = way or Kept(url, trust.trusting(None) if url.startswith("https") else None)
         self._token = token
         self._observe = observe
         self._limit = asyncio.Semaphore(_AT_ONCE)
+
+    def other(self, digest: str, data: PolicyData) -> "Policy":
+        """Return what asks the same engine in the name of another version, on the same way."""
+        return Policy(self._url, digest, data, self._token, observe=self._observe, way=self.way)
 
     async def decide(self, document: Document) -> Answer:
         """Return the answer about `document`. Raises NoDecisionError: the pair is then held.

@@ -13,6 +13,7 @@ from services.sharing.domain.document import Document, Documents, digest, urgent
 from services.sharing.domain.facts import Facts, ItemFacts, RecipientFacts, pairs
 from services.sharing.domain.releasing import LIVE
 from services.sharing.parts import gate
+from services.sharing.policy import Policy
 from services.sharing.reading import facts_of
 from services.sharing.tables import Child, Decision, Item, Release
 
@@ -73,11 +74,14 @@ class Proposal:
     workers: dict[str, str | None]
     """Who interviewed, by item."""
     locality: str
+    policy: Policy
+    """The version that is asked, from here to the record of its answers."""
 
 
 async def propose(app: App, session: AsyncSession, child_id: str) -> Proposal | None:
     """Return every pair of the child as it stands; None while the child's facts are not known."""
     here, now = gate(app), app.clock.now()
+    policy = here.policy
     child = await session.get(Child, child_id)
     if child is None:
         return None
@@ -90,18 +94,18 @@ async def propose(app: App, session: AsyncSession, child_id: str) -> Proposal | 
     rows = (await session.scalars(_ITEMS, whose)).all()
     found = []
     documents = Documents(facts, now)
-    for item, recipient in pairs(facts, here.data.carers):
-        kind = here.data.types.get(recipient.type)
+    for item, recipient in pairs(facts, policy.data.carers):
+        kind = policy.data.types.get(recipient.type)
         if kind is None:
             continue
         pseudonym = _pseudonym(app, recipient, item)
-        asked = documents.about(item, recipient, kind, here.data.law, pseudonym)
+        asked = documents.about(item, recipient, kind, policy.data.law, pseudonym)
         found.append(
             Pair(item, recipient, asked, digest(asked), current.get((item.id, recipient.key)))
         )
     live = set(await session.scalars(_LIVE, whose))
     for pair in found:
-        pair.decided = _stands(pair, here.policy.digest)
+        pair.decided = _stands(pair, policy.digest)
         pair.refill = (
             pair.decided
             and pair.current is not None
@@ -115,6 +119,7 @@ async def propose(app: App, session: AsyncSession, child_id: str) -> Proposal | 
         own={row.id: row.fields for row in rows if row.fields is not None},
         workers={row.id: row.worker for row in rows},
         locality=child.locality,
+        policy=policy,
     )
 
 

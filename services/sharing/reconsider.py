@@ -21,7 +21,7 @@ from services.sharing.domain.answer import NO_DECISION, no_decision, without_con
 from services.sharing.domain.facts import ItemFacts
 from services.sharing.domain.payload import content, permitted_parts, with_counts
 from services.sharing.parts import Gate, gate
-from services.sharing.policy import NoDecisionError
+from services.sharing.policy import NoDecisionError, Policy
 from services.sharing.proposal import Pair, Proposal, propose
 from services.sharing.settling import EpochMovedError, settle
 from services.sharing.tables import Child
@@ -111,8 +111,8 @@ async def reconsider(app: App, child_id: str) -> bool:
         return False
     here = gate(app)
     new = [pair for pair in proposal.pairs if not pair.decided]
-    await asyncio.gather(*(_ask(here, pair) for pair in new))
-    await _fill(app, here, proposal)
+    await asyncio.gather(*(_ask(here, proposal.policy, pair) for pair in new))
+    await _fill(app, proposal)
     return await settle(app, proposal)
 
 
@@ -127,10 +127,10 @@ async def _propose(app: App, child_id: str) -> Proposal | None:
         return await propose(app, session, child_id)
 
 
-async def _ask(here: Gate, pair: Pair) -> None:
+async def _ask(here: Gate, policy: Policy, pair: Pair) -> None:
     """Ask policy; where there is no answer the pair is held, which is recorded once."""
     try:
-        pair.answer = await here.policy.decide(pair.document)
+        pair.answer = await policy.decide(pair.document)
         pair.decided = True
     except NoDecisionError as error:
         here.no_answers.labels(error.code).inc()
@@ -149,22 +149,20 @@ def _held_already(pair: Pair) -> bool:
     )
 
 
-async def _fill(app: App, here: Gate, proposal: Proposal) -> None:
+async def _fill(app: App, proposal: Proposal) -> None:
     """Ask `interview` for the parts that may pass, of each item once, after it may be released."""
     by_item: dict[str, list[tuple[Pair, Sequence[str]]]] = {}
     for pair in proposal.pairs:
         if (names := pair.transforms) is not None:
             by_item.setdefault(pair.item.id, []).append((pair, names))
-    await asyncio.gather(
-        *(_fill_item(app, here, proposal, several) for several in by_item.values())
-    )
+    await asyncio.gather(*(_fill_item(app, proposal, several) for several in by_item.values()))
 
 
 async def _fill_item(
-    app: App, here: Gate, proposal: Proposal, several: Sequence[tuple[Pair, Sequence[str]]]
+    app: App, proposal: Proposal, several: Sequence[tuple[Pair, Sequence[str]]]
 ) -> None:
     item = several[0][0].item
-    known, whole = here.data.transforms, here.data.whole
+    known, whole = proposal.policy.data.transforms, proposal.policy.data.whole
     wanted = frozenset[str]().union(*(permitted_parts(names, known, whole) for _, names in several))
     try:
         parts = await _parts(app, proposal, item, wanted)

@@ -20,9 +20,10 @@ from messaging.statements import NewRow
 from messaging.transaction import emit_all
 from services.sharing import ledger
 from services.sharing.children import locked
-from services.sharing.domain.answer import Answer
+from services.sharing.domain.answer import NO_DECISION, Answer
 from services.sharing.domain.facts import snapshot
 from services.sharing.parts import gate
+from services.sharing.policy_life_active import VersionMovedError, deciding
 from services.sharing.proposal import Pair, Proposal
 from services.sharing.releases import keep_releases
 from services.sharing.tables import Decision, FactsSnapshot
@@ -44,7 +45,10 @@ class EpochMovedError(Exception):
 
 
 async def settle(app: App, proposal: Proposal) -> bool:
-    """Record `proposal`; tell whether the child needs no further look. Raises EpochMovedError."""
+    """Record `proposal`; tell whether the child needs no further look.
+
+    Raises EpochMovedError, and VersionMovedError where other policies may release by now.
+    """
     here, now = gate(app), app.clock.now()
     async with app.db.writing() as session:
         # rows are written together, by the flushes below, and not one by one before each query
@@ -52,6 +56,7 @@ async def settle(app: App, proposal: Proposal) -> bool:
         child = await locked(session, proposal.facts.child.id)
         if child is None or child.epoch != proposal.epoch:
             raise EpochMovedError
+        await _same_version(session, proposal)
         new = await _still_open(session, proposal)
         notes: list[Note] = []
         events: list[Event] = []
@@ -78,6 +83,19 @@ async def settle(app: App, proposal: Proposal) -> bool:
     for decision in decisions.values():
         here.decisions.labels(decision.decision).inc()
     return settled
+
+
+async def _same_version(session: AsyncSession, proposal: Proposal) -> None:
+    """Raise VersionMovedError where the version that was asked is not the one that decides.
+
+    While engines load another one a missing answer waits for it too: it says nothing about a child.
+    """
+    active = await deciding(session)
+    if active is None or active.digest != proposal.policy.digest:
+        raise VersionMovedError("version")
+    unanswered = (p.answer is not None and NO_DECISION in p.answer.rule_ids for p in proposal.pairs)
+    if active.waits_for_engines() and any(unanswered):
+        raise VersionMovedError("loading")
 
 
 async def _still_open(session: AsyncSession, proposal: Proposal) -> list[Pair]:
@@ -140,11 +158,11 @@ def _decision(
     app: App, proposal: Proposal, pair: Pair, answer: Answer, now: datetime
 ) -> dict[str, Any]:
     said = json.dumps([answer.decision, *answer.rule_ids, *answer.transforms])
-    here = gate(app)
+    policy_digest = proposal.policy.digest
     return {
         "id": app.ids.after(
             "DE", pair.item.id, pair.item.version, pair.recipient.key, proposal.epoch,
-            here.policy.digest, pair.digest, said,
+            policy_digest, pair.digest, said,
         ),
         "child_id": proposal.facts.child.id,
         "episode_id": pair.item.episode_id,
@@ -165,7 +183,7 @@ def _decision(
         "defer_to": _defer_to(answer),
         "purpose": pair.document["purpose"],
         "policy_version": answer.policy_version,
-        "policy_digest": here.policy.digest,
+        "policy_digest": policy_digest,
         "decided_at": now,
         "current": True,
     }  # fmt: skip

@@ -93,6 +93,6 @@ def test_when_and_where_it_ran_is_no_part_of_a_report(text, number, name):
     assert report_digest(report) != report_digest({**report, "findings": []})
 
 
-def test_a_kind_of_finding_that_nobody_knows_blocks():
-    found = [{"kind": "newly_learns"}, {"kind": "safety_stop"}, {"kind": "made_up"}, {}]
+def test_what_stops_a_warning_blocks_and_a_finding_without_a_kind_does_too():
+    found = [{"kind": "newly_learn"}, {"kind": "safety_stop"}, {"kind": "invariant"}, {}]
     assert blocking(found) == found[1:]

@@ -32,6 +32,7 @@ from services.sharing.delivery import deliver_once, stop, take_back, undelivered
 from services.sharing.feeds import Feeds
 from services.sharing.ledger_tables import ENTRIES, HEAD
 from services.sharing.outlet import Outlet
+from services.sharing.policy_tables import PolicyActive
 from services.sharing.receipts import take_receipts
 from services.sharing.sealing import Keys
 from services.sharing.tables import Base, Child, Partner, Recipient, Release
@@ -71,6 +72,7 @@ async def db(database_url):
     async with made.writing() as session:
         await (await session.connection()).run_sync(Base.metadata.create_all)
         await session.execute(insert(HEAD), [{"id": 1, "seq": 0, "hash": form.GENESIS}])
+        session.add(PolicyActive(id=1, digest=DIGEST, version="2026.11.1", since=NOON))
     yield made
     await made.dispose()
 
@@ -86,7 +88,7 @@ class World:
             db=db,
             clock=Clock(),
             ids=Ids(bytes(range(32))),
-            settings=SimpleNamespace(policy_digest=DIGEST),
+            settings=SimpleNamespace(),
             metrics=Metrics(),
             state={},
             edges={},
@@ -515,7 +517,8 @@ async def name_a_perpetrator(world, _release_id):
 
 
 async def activate_other_policy(world, _release_id):
-    world.app.settings.policy_digest = "digest-2"
+    async with world.db.writing() as session:
+        (await lock(session, PolicyActive, 1)).digest = "digest-2"
 
 
 async def remove_recipient(world, _release_id):

@@ -260,7 +260,7 @@ def a_stale_epoch(patch: Patch, _: House) -> None:
     """What was permitted is sent, whatever has changed since."""
     patch.setattr(claiming, "stands", lambda *_: True)
     for module in (claiming, delivery):
-        patch.setattr(module, "moved_on", lambda _app: false())
+        patch.setattr(module, "moved_on", false)
 
 
 @shows(road.taken_back_while_it_leaves, "withdrawal.unnamed")

@@ -99,6 +99,11 @@ class Home:
         return self.generated / "opa-bundle"
 
     @property
+    def policies(self) -> Path:
+        """Folder of versions of the policies, by digest, and `current`: which is to be loaded."""
+        return self.path / "policy"
+
+    @property
     def opa_token(self) -> Path:
         """The one token that the policy engine answers to."""
         return self.keys_dir / "opa.token"

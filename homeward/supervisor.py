@@ -29,6 +29,8 @@ GIVE_UP_AFTER = 3
 STOP_WITHIN_S = 25.0
 LOOK_S = 30.0
 """How often it is looked whether tokens are old."""
+LOOK_POLICY_S = 0.3
+"""How often it is looked whether the engine is to load other policies."""
 
 Say = Callable[[str], None]
 
@@ -49,6 +51,9 @@ class Supervisor:
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self._state: dict[str, Any] = {}
         self._lock: TextIO | None = None
+        self._policy: str | None = None
+        self._changing: set[str] = set()
+        """Parts that are stopped only to be started again at once."""
 
     async def run(self) -> None:
         """Start everything, keep it running, and stop it all when `stop` is called.
@@ -60,9 +65,13 @@ class Supervisor:
             stop_left_over(self.home, self.say)
             self.home.make()
             await self._start()
-            reissue = asyncio.create_task(self._reissue_tokens())
+            beside = [
+                asyncio.create_task(work)
+                for work in (self._reissue_tokens(), self._follow_policy())
+            ]
             await self.stopping.wait()
-            reissue.cancel()
+            for task in beside:
+                task.cancel()
         except HomeError as error:
             self._note(phase="failed", reason=str(error))
             raise
@@ -117,6 +126,7 @@ class Supervisor:
             self._migrate(),
             broker.make_streams(home, ports),
         )
+        self._policy = engine.digest
         self._note(opa={"kind": engine.kind, "version": engine.version})
         self._keep(engine.part)
         for name in SERVICES:
@@ -170,12 +180,38 @@ class Supervisor:
                 remake.cancel()
             if self.stopping.is_set():
                 return
+            if part.name in self._changing:
+                self._changing.discard(part.name)
+                continue
             failures = 0 if time.monotonic() - began > WELL_AFTER_S else failures + 1
             delay = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** max(0, failures - 1))
             restarts += 1
             self.say(f"{part.name} ended ({ending(code)}); starting it again in {delay:g} s")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), delay)
+
+    async def _follow_policy(self) -> None:
+        """Start the engine again with the policies that are wanted, once `current` names others.
+
+        Policies that may not be loaded are said once, and the engine goes on with those it has.
+        """
+        refused: str | None = None
+        while True:
+            await asyncio.sleep(LOOK_POLICY_S)
+            wanted = await asyncio.to_thread(engines.wanted, self.home)
+            if wanted is None or wanted in (self._policy, refused):
+                continue
+            try:
+                self._policy = await asyncio.to_thread(engines.build, self.home)
+            except (HomeError, OSError) as error:
+                refused = wanted
+                self.say(f"the engine goes on with the policies it has: {error}")
+                continue
+            refused = None
+            self.say(f"the engine loads the policies {self._policy[:12]}")
+            if (process := self._running.get("opa")) is not None and process.returncode is None:
+                self._changing.add("opa")
+                await _end(process)
 
     def _is_new_broker(self, part: parts.Part) -> bool:
         """Tell whether this is a broker started again; the first one's streams are made above."""

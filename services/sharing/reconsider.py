@@ -54,6 +54,11 @@ class Patience:
         self.tries.pop(child_id, None)
         self.until.pop(child_id, None)
 
+    def forget(self) -> None:
+        """Let none wait any longer: other policies decide now."""
+        self.tries.clear()
+        self.until.clear()
+
     def waits(self, child_id: str) -> bool:
         """Tell whether it is too early for this child."""
         return time.monotonic() < self.until.get(child_id, 0.0)
@@ -87,8 +92,12 @@ async def reconsider_for_ever(app: App) -> None:
                 decided = False
         (patience.done if decided else patience.failed)(child_id)
 
+    policy = gate(app).policy
     while True:
         await app.woken(RECONSIDER, _SAFETY_S)
+        if policy is not gate(app).policy:
+            policy = gate(app).policy
+            patience.forget()
         after = ""
         while ids := await _dirty(app, after):
             after = ids[-1]

@@ -18,6 +18,7 @@ from homeward.governance.life import (
     chosen,
     drafted,
     fetched,
+    latest,
     sources,
     state,
     unseen,
@@ -55,7 +56,8 @@ def activated(
     version = chosen(found, name)
     digest, before = str(version["digest"]), (found.get("active") or {}).get("digest")
     with sources(access, version, draft) as folder:
-        unseen(access, version, folder, reports)
+        if version["state"] == "approved" and "superseded" not in latest(version):
+            unseen(access, version, folder, reports)
         with Sharing(access) as sharing:
             sharing.post(f"/{digest}/activate", {})
         active = _load(access, version, fetched(access, digest), say)
@@ -139,7 +141,7 @@ def _before(found: Mapping[str, Any]) -> Found:
 
 
 def _ended(version: Mapping[str, Any]) -> str:
-    return max((str(step["at"]) for step in version["steps"]), default="")
+    return str(latest(version)["superseded"]["at"])
 
 
 def _load(access: Access, version: Found, files: Mapping[str, bytes], say: Say) -> Found:

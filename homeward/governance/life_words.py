@@ -9,24 +9,35 @@ STEPS = {
     "checked": "checked",
     "compared": "compared with history",
     "proved": "proved against the safety envelope",
-    "overridden": "let some findings pass",
+    "overridden": "findings answered for",
     "approved": "approved",
-    "activated": "activated",
+    "loading": "engines were told to load it",
+    "activated": "active",
     "superseded": "superseded",
     "rolled_back": "rolled back",
     "locked_down": "LOCKED DOWN",
-    "given_up": "could not be loaded and was given up",
+    "given_up": "no engine could load it in time: given up",
 }
-NEXT = {
+REFUSED = {
     "policy.not_ready": "Not ready. What is missing:",
-    "policy.blocked": "Findings block it, until two people, one of them the DPO, override each:",
-    "policy.same_person": "The same person may not take both steps: a second person has to.",
-    "policy.author": "Its author may not do this: a second person has to.",
+    "policy.blocked": "Blocked until two people, one of them the DPO, answer for each of these:",
+    "policy.unfit": "This is no whole version of the policies:",
     "policy.label_taken": "Another version has this label: give the draft one of its own "
     "(policy_version in codes.yaml).",
-    "policy.loading": "Another version is being loaded now: wait for it (homeward policy history).",
+    "policy.loading": "Another version is being loaded: wait for it (homeward policy history).",
+    "policy.in_use": "This version decides already, or is being loaded.",
+    "policy.is_lockdown": "A lockdown has a command of its own: homeward policy lockdown",
+    "policy.unknown": "sharing does not know this version: homeward policy draft DRAFT",
+    "person.is_author": "Its author may not take this step: a second person has to.",
+    "role.not_allowed": "Your role may not take this step.",
 }
 """What is said where `sharing` refuses a step, by its code."""
+MISSING = {
+    "step.missing": "nobody has done this yet",
+    "step.failed": "it was done, and found faults",
+    "step.stale": "it was compared with a version that is not active any more: do it again",
+    "person.not_another": "whoever approved it may not activate it: a second person has to",
+}
 CHILDREN_SHOWN = 20
 
 
@@ -37,19 +48,19 @@ def history(found: Mapping[str, Any]) -> Iterator[str]:
         mark = " (being loaded)" if one["digest"] == loading else ""
         base = f", after {one['base'][:12]}" if one.get("base") else ""
         yield f"{one['version']}  {one['state']}{mark}  {one['digest'][:12]}{base}"
-        drafted = any(step["kind"].removeprefix("policy_") == "drafted" for step in one["steps"])
-        if one.get("drafted_at") and not drafted:
-            yield f"  {_when(one['drafted_at'])}  drafted by {one.get('author') or 'the tree'}"
-        for step in sorted(one["steps"], key=lambda step: str(step["at"])):
-            yield "  " + told(step)
+        if one.get("note"):
+            yield f"  {one['note']}"
+        yield from (f"  {told(step)}" for step in one["steps"])
 
 
 def told(step: Mapping[str, Any]) -> str:
     """Return one step as a line: when, what, by whom, with which report and findings."""
-    kind = str(step["kind"]).removeprefix("policy_")
+    kind = str(step["kind"])
     line = f"{_when(step['at'])}  {STEPS.get(kind, kind)}"
     if step.get("by"):
-        line += f" by {step['by']} ({step.get('role')})"
+        line += f" by {step['by']} ({step['role']})"
+    if step.get("code"):
+        line += f", {step['code']}"
     if step.get("report"):
         line += f", report {str(step['report'])[:12]}"
     if step.get("ok") is False:
@@ -65,11 +76,11 @@ def refusal(
     code: str, fields: Sequence[tuple[str, str]], findings: Sequence[Mapping[str, Any]]
 ) -> Iterator[str]:
     """Yield what a person reads of a refusal: why, the children by id, and what to do next."""
-    if findings and code == "policy.not_ready":
+    if findings and not fields:
         code = "policy.blocked"
-    yield NEXT.get(code, f"Refused: {code}")
+    yield REFUSED.get(code, f"Refused: {code}")
     for name, why in fields:
-        yield f"  {name}: {why}"
+        yield f"  {name}: {MISSING.get(why, why)}"
     for one in findings:
         yield f"  {one['id']}  {one['text']}"
         if one.get("children"):

@@ -5,7 +5,6 @@ The broker's data is not in it: the databases are the record, and the broker may
 
 import asyncio
 import contextlib
-import json
 import os
 import secrets
 import shutil
@@ -15,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from homeward import databases, migrate
+from homeward import databases, engines, migrate
 from homeward.home import DATABASES, SERVICES, Home, HomeError
 from homeward.keys import write_secret
 from homeward.manifest import (
@@ -79,7 +78,7 @@ def _write(home: Home, aside: Path) -> Manifest:
         told = databases.ledger_of_sqlite(aside / "db" / "sharing.sqlite")
     _copy(home.keys_dir, aside / "keys", leave=_AGAIN)
     _copy(home.partners, aside / "partners")
-    _copy(home.opa_bundle, aside / "policy")
+    _copy(home.policies, aside / "policy")
     if home.localities.exists():
         shutil.copyfile(home.localities, aside / "localities.yaml")
     check_signed(told["checkpoint"], aside / "keys" / "ledger.jwks.json")
@@ -91,7 +90,7 @@ def _write(home: Home, aside: Path) -> Manifest:
         "postgresql" if postgres else "sqlite",
         copied,
         told,
-        _revision(home.opa_bundle),
+        engines.wanted(home),
         files,
     )
     write_secret(aside / NAME, made.text())
@@ -108,11 +107,6 @@ def _copy(source: Path, target: Path, leave: tuple[str, ...] = ()) -> None:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def _revision(bundle: Path) -> str | None:
-    manifest = bundle / ".manifest"
-    return str(json.loads(manifest.read_bytes())["revision"]) if manifest.is_file() else None
 
 
 @contextmanager
@@ -166,6 +160,8 @@ def restore(home: Home, folder: Path, say: Say = print) -> int:
 def _read(made: Home, folder: Path, found: Manifest, wanted: str) -> None:
     for name in ("keys", "partners"):
         _copy(folder / name, made.path / name)
+    if (folder / "policy" / "current").is_file():  # what decided then, which its databases name
+        _copy(folder / "policy", made.policies)
     made.generated.mkdir(mode=0o700)
     if (folder / "localities.yaml").exists():
         shutil.copyfile(folder / "localities.yaml", made.localities)

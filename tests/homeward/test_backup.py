@@ -19,7 +19,7 @@ from sqlalchemy import text
 from support import postgres
 
 from homeward import backup as backing_up
-from homeward import databases
+from homeward import databases, engines
 from homeward.home import DATABASES, SERVICES, Home, HomeError
 from homeward.manifest import NAME, TamperedError, order
 from homeward.migrate import migrate_all
@@ -50,6 +50,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, Path]:
     home = Home(folder / "home").make()
     (home.partner("northshire-police")).mkdir()
     (home.partner("northshire-police") / "northshire-police.public.json").write_text("{}")
+    (home.policies / "d1").mkdir(parents=True)
+    (home.policies / "d1" / "codes.yaml").write_text('policy_version: "2026.12.1"\n')
+    (home.policies / "current").write_text("d1\n")
     home.issue_edge_tokens([("sharing", "referral")])
     asyncio.run(fill(home))
     assert backing_up.backup(home, folder / "backup", lambda _: None) == 0
@@ -93,6 +96,7 @@ def test_a_backup_holds_what_cannot_be_made_again_and_nothing_of_the_broker(writ
 
     assert {f"db/{name}.sqlite" for name in SERVICES} <= files
     assert {"keys/ids.key", "keys/ledger.jwk.json", "localities.yaml", NAME} <= files
+    assert {"policy/current", "policy/d1/codes.yaml"} <= files
     assert "partners/northshire-police/northshire-police.public.json" in files
     assert not [name for name in files if "nats/" in name or "tokens" in name]
 
@@ -144,6 +148,8 @@ def test_a_restored_home_is_the_same_and_in_quarantine_before_anything_starts(wr
 
     assert (found.keys_dir / "ids.key").read_bytes() == (home.keys_dir / "ids.key").read_bytes()
     assert quarantines(found) == [("restored", 3, None)]
+    assert engines.wanted(found) == "d1"
+    assert (found.policies / "d1" / "codes.yaml").exists()
     assert databases.ledger_of_sqlite(found.db("sharing"))["seq"] == 3
     assert found.db("sharing").stat().st_mode & 0o077 == 0
 

@@ -63,6 +63,22 @@ def compiled(data: Data) -> tuple[Data, str]:
     return cells, "\n".join(rules)
 
 
+def paths_of(data: Data, name: str, text: Data, seat: str) -> list[tuple[Data, list[Any]]]:
+    """Return the paths that a text of a row has for a seat, each with all that it needs."""
+    row = data["table"][name]
+    own = _of(seat, text["paths"])
+    needs = text.get("every_path_needs", [])
+    return [
+        (path, [*(needs if place < len(own) else ()), *path["when"]])
+        for place, path in enumerate([*own, *_everywhere(data, name, row, seat)])
+    ]
+
+
+def judging(condition: Any, data: Data) -> str:
+    """Return the Rego by which a row judges a condition: 2, 1 or 0."""
+    return _condition(condition, data)
+
+
 def _seats(data: Data, row: str) -> list[str]:
     """An authority sits by its role, anybody else by type."""
     seats = [_ANYBODY]

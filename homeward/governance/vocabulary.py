@@ -18,7 +18,7 @@ CATEGORIES = {
 
 BASES = {
     "PT": "public task",
-    "LO": "legal obligation (section 16LA)",
+    "LO": "legal obligation, section 16LA",
     "RL": "recognised legitimate interest (a charity)",
     "VI": "vital interests",
     "CR": "crime",
@@ -185,3 +185,8 @@ LIMITED = {
     "distance_to_school_m": "it is {limit} {number} m from school",
 }
 LIMITS = {"at_most": "at most", "at_least": "at least"}
+MEASURED = {
+    "distinct_children": "{} different children had been there",
+    "distance_to_school_m": "it had been {} m from school",
+}
+"""A number in a change that is thought of."""

@@ -84,7 +84,7 @@ POLICE, SCHOOL = "table/police.yaml", "table/school.yaml"
             POLICE,
             "basis: [PT, LO]",
             "basis: [PT]",
-            "A release no longer names the basis LO, legal obligation (section 16LA).",
+            "A release no longer names the basis LO, legal obligation, section 16LA.",
         ),
         (
             POLICE,

@@ -102,7 +102,7 @@ def recorded(report: Mapping[str, Any], access: Access) -> Found:
         "kind": STEP[str(report["kind"])],
         "report": contract.report_digest(report),
         "against": report.get("against"),
-        "ok": not any(one["kind"] == "fault" for one in report["findings"]),
+        "ok": _whole(report),
         "findings": [
             {"id": one["id"], "kind": one["kind"], "text": one["text"],
              "children": list(one.get("children", ()))}
@@ -216,15 +216,28 @@ def _again(
 def unseen(access: Access, version: Found, folder: Path, reports: Reports) -> None:
     """Raise RefusedError where history since the draft holds what would block it, unrecorded."""
     report = reports.whatif(folder, access, _when(version), None)
-    seen = {one["id"] for step in version["steps"] for one in step.get("findings") or ()}
-    new = [dict(one) for one in contract.blocking(report["findings"]) if one["id"] not in seen]
+    seen: dict[str, set[str]] = {}
+    for step in version["steps"]:
+        for one in step["findings"] or ():
+            seen.setdefault(one["id"], set()).update(one.get("children", ()))
+    new = [
+        dict(one)
+        for one in contract.blocking(report["findings"])
+        if one["id"] not in seen or set(one["children"]) - seen[one["id"]]
+    ]
     if new:
-        raise RefusedError(409, "since it was drafted, history has brought more", [], new)
+        raise RefusedError(409, "policy.history_brought_more", [], new)
 
 
 def latest(version: Mapping[str, Any]) -> dict[str, Found]:
     """Return the newest step of each kind that was recorded."""
     return {str(step["kind"]): step for step in version["steps"]}
+
+
+def _whole(report: Mapping[str, Any]) -> bool:
+    """Tell whether a report counts; what what-if could not decide again, it says, and it counts."""
+    faults = [one for one in report["findings"] if one["kind"] == "fault"]
+    return not faults or report["kind"] == "whatif"
 
 
 def _registered(found: Mapping[str, Any], digest: str) -> Found:

@@ -37,7 +37,7 @@ HistoryOption = Annotated[
 
 
 @contextmanager
-def _living(home: Path | None, role: str, sub: str | None, url: str | None) -> Iterator[Access]:
+def living(home: Path | None, role: str, sub: str | None, url: str | None) -> Iterator[Access]:
     """Give access; turn what is refused into sentences and an exit code."""
     try:
         with plainly():
@@ -72,7 +72,7 @@ def draft(
     as_json: JsonOption = False,
 ) -> None:
     """Register a draft of the policies; nothing is decided with it yet."""
-    with _living(home, role, sub, url) as access:
+    with living(home, role, sub, url) as access:
         made = life.drafted(access, files_of(named, repo), note)
     steps = [how.format(draft=named) for how in life.HOW.values()]
     _tell(made, as_json, f"{made['version']} is drafted: {made['digest']}", "Next:", *steps)
@@ -99,7 +99,7 @@ def check(
     with plainly(), opened(named or policies, repo) as folder:
         report = life.checked(folder)
     if record:
-        with _living(home, role, sub, url) as access:
+        with living(home, role, sub, url) as access:
             life.recorded(report, access)
     faults = [one for one in report["findings"] if one["kind"] == "fault"]
     if as_json:
@@ -130,7 +130,7 @@ def override(
     as_json: JsonOption = False,
 ) -> None:
     """Let findings pass, as one of two people who answer for it; one of them is the DPO."""
-    with _living(home, role, sub, url) as access:
+    with living(home, role, sub, url) as access:
         version = life.overridden(access, name, finding, reason)
     told = {"version": version["version"], "findings": finding, "reason": reason}
     _tell(told, as_json, f"{version['version']}: you answer for {', '.join(finding)} ({reason})")
@@ -149,7 +149,7 @@ def approve(
     as_json: JsonOption = False,
 ) -> None:
     """Compute all reports again as the second person, and approve where they are the same."""
-    with _living(home, role, sub, url) as access:
+    with living(home, role, sub, url) as access:
         version = life.approved(access, name, Ours(databases), _progress, source)
     label = version["version"]
     _tell(version, as_json, f"{label} is approved. Next: homeward policy activate {label}")
@@ -168,7 +168,7 @@ def activate(
     as_json: JsonOption = False,
 ) -> None:
     """Bring an approved version into force; every engine has to answer with it first."""
-    with _living(home, role, sub, url) as access:
+    with living(home, role, sub, url) as access:
         done = life_force.activated(access, name, Ours(databases), _progress, source)
         listed = life_force.list_for_recall(access, done)
     label, many = (
@@ -199,7 +199,7 @@ def rollback(
     as_json: JsonOption = False,
 ) -> None:
     """Draft a new version with old content, with all its reports; a second person goes on."""
-    with _living(home, role, sub, url) as access:
+    with living(home, role, sub, url) as access:
         made = life_force.rolled_back(access, name, note)
         _progress(f"{made['version']} has the content of {made['content_of']}")
         for kind in life.record_all(access, made, Ours(databases)):
@@ -222,7 +222,7 @@ def lockdown(
     as_json: JsonOption = False,
 ) -> None:
     """At once, by one person: nothing leaves any more but to save a life (gate G4)."""
-    with _living(home, role, sub, url) as access:
+    with living(home, role, sub, url) as access:
         version = life_force.locked_down(access, reason, _progress)
     said = f"LOCKED DOWN ({version['version']}): nothing leaves but by gate G4."
     more = "All else is held, and urgent holds page. Out of it: homeward policy rollback"
@@ -239,6 +239,6 @@ def history(
     as_json: JsonOption = False,
 ) -> None:
     """Tell every version: who did what with it, and when."""
-    with _living(home, role, sub or "history", url) as access:
+    with living(home, role, sub or "history", url) as access:
         found = life.state(access)
     _tell(found, as_json, *life_words.history(found))

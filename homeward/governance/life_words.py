@@ -21,6 +21,8 @@ STEPS = {
 REFUSED = {
     "policy.not_ready": "Not ready. What is missing:",
     "policy.blocked": "Blocked until two people, one of them the DPO, answer for each of these:",
+    "policy.history_brought_more": "Since it was drafted, more has happened that it would stop. "
+    "Draft it again under a new label, so that this is weighed:",
     "policy.unfit": "This is no whole version of the policies:",
     "policy.label_taken": "Another version has this label: give the draft one of its own "
     "(policy_version in codes.yaml).",
@@ -76,7 +78,7 @@ def refusal(
     code: str, fields: Sequence[tuple[str, str]], findings: Sequence[Mapping[str, Any]]
 ) -> Iterator[str]:
     """Yield what a person reads of a refusal: why, the children by id, and what to do next."""
-    if findings and not fields:
+    if code == "policy.not_ready" and findings and not fields:
         code = "policy.blocked"
     yield REFUSED.get(code, f"Refused: {code}")
     for name, why in fields:
@@ -85,7 +87,7 @@ def refusal(
         yield f"  {one['id']}  {one['text']}"
         if one.get("children"):
             yield f"    children: {_some(one['children'])}"
-    if findings:
+    if code in ("policy.blocked", "policy.not_ready") and findings:
         named = " ".join(f"--finding {one['id']}" for one in findings[:5])
         yield "Change the draft, or, each of the two as themselves:"
         yield f"  homeward policy override VERSION {named} --reason CODE --role dpo --sub …"

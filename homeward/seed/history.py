@@ -78,7 +78,7 @@ def history(seed: int, episodes: int, until: datetime) -> Iterator[Episode]:
 
 
 def _child(rng: random.Random, seed: int, number: int, until: datetime) -> Child:
-    age_days = int(rng.triangular(9, 18, 15.5) * 365.25)
+    age_days = int(rng.triangular(10, 20, 17) * 365.25)
     return Child(
         id=name(seed, "CH", number),
         number=number,

@@ -5,13 +5,12 @@ import json
 import sqlite3
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 import pytest
 
 from contracts import ledger
 from homeward.engine.fit import checker
-from homeward.seed import command, kinds
+from homeward.seed import command
 from homeward.seed.history import history
 from services.sharing.domain.document import digest, document
 from services.sharing.domain.facts import of_snapshot
@@ -23,13 +22,10 @@ NOON = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def seeded(tmp_path_factory):
     """Connections to the three databases, of 300 episodes and 200 decisions."""
-    few = pytest.MonkeyPatch()
-    few.setattr(command, "kinds", partial(kinds.kinds, count=12))
     folder = tmp_path_factory.mktemp("seeded")
     urls = {name: f"sqlite:///{folder}/{name}.sqlite" for name in command.SERVICES}
 
     made = asyncio.run(command.fill(urls, 300, 200))
-    few.undo()
     assert (made["episodes"], made["decisions"]) == (300, 200)
     found = {name: sqlite3.connect(folder / f"{name}.sqlite") for name in urls}
     for one in found.values():
@@ -67,7 +63,7 @@ def test_each_episode_has_one_offer(seeded):
 
 def test_each_decision_can_be_asked_again_from_the_facts_that_were_kept(seeded):
     found, _ = seeded
-    data, fault_of = load(kinds.POLICIES), checker(kinds.POLICIES)
+    data, fault_of = load(command.POLICIES), checker(command.POLICIES)
     rows = found["sharing"].execute(
         "SELECT d.*, s.facts FROM decision d JOIN facts_snapshot s "
         "ON s.child_id = d.child_id AND s.epoch = d.snapshot_epoch"

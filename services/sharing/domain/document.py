@@ -91,7 +91,7 @@ class Documents:
     def __init__(self, facts: Facts, now: datetime) -> None:
         self._facts, self._now = facts, now
         self._now_said = now.isoformat()
-        self._adult = facts.child.adult(now)
+        self.adult = facts.child.adult(now)
         self._named = by_name(facts.judgements)
         self._narrow = {
             name
@@ -137,7 +137,7 @@ class Documents:
                 self.holding("recipient_alleged_perpetrator", item, key),
                 self.holding("connected_to_perpetrator", item, key),
             ),
-            "agreement": self._agreement(item, key),
+            "agreement": self.agreement(item, key),
             "gates": self.gates(item, key),
             "alleged_perpetrator": value(child_of, "unassessed"),
             "strategy_decision": value(decided, "not_held"),
@@ -197,13 +197,14 @@ class Documents:
             lambda: _recipient(
                 recipient,
                 kind,
-                self._adult,
+                self.adult,
                 self._value(alleged, "unassessed"),
                 self._value(connected, "unassessed"),
             ),
         )
 
-    def _agreement(self, item: ItemFacts, recipient: str) -> dict[str, Any]:
+    def agreement(self, item: ItemFacts, recipient: str) -> dict[str, Any]:
+        """Return what of all that was said about sharing holds."""
         return self._once(
             ("agreement", item.id if self._lines_of_items else item.category, recipient),
             lambda: agreement.resolve(

@@ -1,18 +1,32 @@
 """Give permitted releases their numbers and seal them, while their children's rows are locked."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import Select, not_, select, tuple_
+from sqlalchemy import (
+    Executable,
+    Row,
+    Select,
+    bindparam,
+    exists,
+    func,
+    not_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from messaging.app import App
-from messaging.database import lock
+from messaging.database import lock, wake
 from messaging.edge import NotFoundThereError, RefusedThereError
 from messaging.telemetry import get_logger
+from services.sharing.children import RECONSIDER
 from services.sharing.outlet import Outlet, moved_on, reconsider, stands
 from services.sharing.policy_life_active import deciding
-from services.sharing.quarantine import lasts
+from services.sharing.quarantine import UNDER_WAY
 from services.sharing.sealing import UnsealableError, body, needs_names, seal
 from services.sharing.tables import (
     CLAIMED,
@@ -35,11 +49,50 @@ Ready = tuple[str, str, dict[str, Any]]
 """Release, child, and what will be signed."""
 
 
-def has_number(partner: str) -> Any:
-    return (Release.partner_key == partner) & Release.state.in_((CLAIMED, WITHDRAWN))
+class Numbered(NamedTuple):
+    """A release that has its number and is not yet on the feed."""
+
+    id: str
+    child_id: str
+    recipient: str
+    state: str
+    number: int
+    sealed: bytes | None
+    at: datetime
 
 
-def _queued(partner: str, *what: Any) -> Select[Any]:
+class Waiting(NamedTuple):
+    """What waits for a number: what still stands, and children whose releases do not any more."""
+
+    queued: Sequence[Row[Any]]
+    forgotten: Sequence[str]
+
+
+# Statements are made once: building one takes longer than the database needs for it.
+_PARTNER: Any = bindparam("partner")
+_IDS: Any = bindparam("ids", expanding=True)
+_HAS_NUMBER = (Release.partner_key == _PARTNER) & Release.state.in_((CLAIMED, WITHDRAWN))
+_RELEASES: Any = Release.__table__
+_PARTNERS: Any = Partner.__table__
+
+NUMBERED: Any = (
+    select(
+        Release.id,
+        Release.child_id,
+        Release.recipient,
+        Release.state,
+        Release.number,
+        Release.sealed,
+        func.coalesce(Release.claimed_at, Release.permitted_at).label("at"),
+    )
+    .where(_HAS_NUMBER)
+    .order_by(Release.number)
+    .limit(BATCH)
+)
+"""The lowest numbers of a `partner` that are not yet on its feed."""
+
+
+def _of_queue(*what: Any) -> Select[Any]:
     return (
         select(*what)
         .join(Child, Child.id == Release.child_id)
@@ -47,32 +100,92 @@ def _queued(partner: str, *what: Any) -> Select[Any]:
             Recipient,
             (Recipient.child_id == Release.child_id) & (Recipient.key == Release.recipient),
         )
-        .where(Release.partner_key == partner, Release.state == QUEUED)
+        .where(Release.partner_key == _PARTNER, Release.state == QUEUED)
     )
 
 
-async def claim(outlet: Outlet, partner: str) -> int:
-    """Give the oldest releases that still stand their numbers and seal them; return how many."""
-    if not outlet.serves():
-        return 0
-    moved = moved_on()
-    async with outlet.app.db.reading() as session:
-        chosen = (
-            _queued(partner, Release, Recipient.type)
-            .where(not_(moved), Release.id.not_in(outlet.unsealable))
-            .order_by(Release.permitted_at, Release.id)
-            .limit(BATCH)
+def queue(moved: Any) -> Select[Any]:
+    """Return the statement for a partner's oldest releases but those that have `moved` on."""
+    return (
+        _of_queue(
+            Release.id,
+            Release.child_id,
+            Release.episode_id,
+            Release.item_id,
+            Release.partner_key,
+            Release.content,
+            Recipient.type,
         )
-        found = [(row[0], str(row[1])) for row in (await session.execute(chosen)).all()]
-        stale = _queued(partner, Release.child_id).where(moved, Child.dirty.is_(False)).distinct()
-        forgotten = (await session.scalars(stale)).all()
-    for child_id in forgotten:
+        .where(not_(moved), Release.id.not_in(bindparam("unsealable", expanding=True)))
+        .order_by(Release.permitted_at, Release.id)
+        .limit(BATCH)
+    )
+
+
+_QUEUED = queue(moved_on())
+_FORGOTTEN = _of_queue(Release.child_id).where(moved_on(), Child.dirty.is_(False)).distinct()
+_NUMBERS = (
+    select(Partner.jwk, Partner.next_number, Partner.revoked_at)
+    .where(Partner.key == _PARTNER)
+    .with_for_update()
+)
+_IN_THE_WAY = select(
+    UNDER_WAY.label("held"), exists().where(_HAS_NUMBER).label("numbered_by_another")
+)
+_CHILDREN = (
+    select(Child.id, Child.epoch).where(Child.id.in_(_IDS)).order_by(Child.id).with_for_update()
+)
+_CLAIMABLE = (
+    select(
+        Release.id,
+        Release.recipient,
+        Release.partner_key,
+        Release.state,
+        Release.epoch,
+        Release.recipient_version,
+        Release.policy_digest,
+    )
+    .where(Release.id.in_(_IDS))
+    .order_by(Release.id)
+    .with_for_update()
+)
+_RECIPIENTS = select(
+    Recipient.child_id, Recipient.key, Recipient.active, Recipient.version, Recipient.partner_key
+).where(tuple_(Recipient.child_id, Recipient.key).in_(bindparam("keys", expanding=True)))
+_CLAIM = (
+    update(_RELEASES)
+    .where(_RELEASES.c.id == bindparam("release"))
+    .values(
+        state=CLAIMED,
+        claimed_at=bindparam("now"),
+        number=bindparam("given"),
+        sealed=bindparam("bytes"),
+        content=None,  # from here on only the partner can read it
+    )
+)
+_GIVEN = (
+    update(_PARTNERS).where(_PARTNERS.c.key == _PARTNER).values(next_number=bindparam("following"))
+)
+
+
+async def waiting(session: AsyncSession, outlet: Outlet, partner: str) -> Waiting:
+    """Return what of one partner waits for a number, oldest first."""
+    asked = {"partner": partner, "unsealable": list(outlet.unsealable)}
+    queued = (await session.execute(_QUEUED, asked)).all()
+    return Waiting(queued, (await session.scalars(_FORGOTTEN, {"partner": partner})).all())
+
+
+async def claim(outlet: Outlet, partner: str, found: Waiting) -> list[Numbered]:
+    """Give releases that still stand their numbers and seal them; return them in this order."""
+    if not outlet.serves():
+        return []
+    for child_id in found.forgotten:
         await _decide_again(outlet.app, child_id)
-    ready = await _ready(outlet, found)
+    ready = await _ready(outlet, found.queued)
     for release_id, _, _ in ready:
         await outlet.pause("decided", release_id)
     if not ready:
-        return 0
+        return []
     checkpoint = await outlet.checkpoint()
     if checkpoint is not None:
         ready = [(name, child, told | {"checkpoint": checkpoint}) for name, child, told in ready]
@@ -87,68 +200,86 @@ async def _decide_again(app: App, child_id: str) -> None:
             reconsider(session, child)
 
 
-async def _ready(outlet: Outlet, found: Sequence[tuple[Release, str]]) -> list[Ready]:
+async def _ready(outlet: Outlet, queued: Sequence[Row[Any]]) -> list[Ready]:
     """Return what will be signed for each release where it can be said now. Raises AwayError."""
-    who: dict[str, Mapping[str, Any]] = {}
+    who = await _names(outlet, {row.child_id for row in queued if needs_names(row.type)})
     ready: list[Ready] = []
-    for release, recipient_type in found:
-        child_id = release.child_id
+    for row in queued:
+        if needs_names(row.type) and row.child_id not in who:
+            log.warning("delivery.child_unknown", release_id=row.id)
+            continue
         try:
-            if needs_names(recipient_type) and child_id not in who:
-                who[child_id] = await outlet.who(outlet.app, child_id)
             told = body(
                 outlet.keys,
-                release.content or {},
-                partner=str(release.partner_key),
-                recipient_type=recipient_type,
-                child_id=child_id,
-                episode_id=release.episode_id,
-                item_id=release.item_id,
-                child=who.get(child_id),
+                row.content or {},
+                partner=str(row.partner_key),
+                recipient_type=row.type,
+                child_id=row.child_id,
+                episode_id=row.episode_id,
+                item_id=row.item_id,
+                child=who.get(row.child_id),
             )
-        except (NotFoundThereError, RefusedThereError):
-            log.warning("delivery.child_unknown", release_id=release.id)
         except UnsealableError:
-            _say_unsealable(outlet, release)
+            _say_unsealable(outlet, row.id, row.partner_key)
         else:
-            ready.append((release.id, child_id, told))
+            ready.append((row.id, row.child_id, told))
     return ready
 
 
-def _say_unsealable(outlet: Outlet, release: Release) -> None:
-    outlet.unsealable.add(release.id)
+async def _names(outlet: Outlet, child_ids: Iterable[str]) -> dict[str, Mapping[str, Any]]:
+    """Ask who the children are, of whom `referral` tells. Raises AwayError."""
+    ids = sorted(child_ids)
+    answers = await asyncio.gather(
+        *(outlet.who(outlet.app, child_id) for child_id in ids), return_exceptions=True
+    )
+    told: dict[str, Mapping[str, Any]] = {}
+    for child_id, answer in zip(ids, answers, strict=True):
+        if isinstance(answer, NotFoundThereError | RefusedThereError):
+            continue
+        if isinstance(answer, BaseException):
+            raise answer
+        told[child_id] = answer
+    return told
+
+
+def _say_unsealable(outlet: Outlet, release_id: str, partner: str) -> None:
+    outlet.unsealable.add(release_id)
     outlet.app.metrics.failures.labels("sealing").inc()
-    log.error("delivery.unsealable", release_id=release.id, partner=release.partner_key)
+    log.error("delivery.unsealable", release_id=release_id, partner=partner)
 
 
 async def _claim_in(
     outlet: Outlet, session: AsyncSession, name: str, ready: Sequence[Ready]
-) -> int:
+) -> list[Numbered]:
     """Claim under the locks of the partner's row of numbers and of each child's row.
 
     Children are locked in the order of their ids: two relays at once never wait in a circle.
     """
-    partner = await lock(session, Partner, name)
-    if partner is None or partner.revoked_at is not None or await lasts(session):
-        return 0
-    if await session.scalar(select(Release.id).where(has_number(name)).limit(1)):
-        return 0  # another relay has been here: what it numbered goes first
+    partner = (await session.execute(_NUMBERS, {"partner": name})).first()
+    if partner is None or partner.revoked_at is not None:
+        return []
+    # asked after the wait for the lock: a quarantine may have begun, or another relay been here,
+    # and what that one numbered goes first
+    if any((await session.execute(_IN_THE_WAY, {"partner": name})).one()):
+        return []
     active = await deciding(session)
     if active is None:
-        return 0
-    children = await locked_rows(session, Child, {child_id for _, child_id, _ in ready})
-    releases = await locked_rows(session, Release, {release_id for release_id, _, _ in ready})
-    keys = {(release.child_id, release.recipient) for release in releases.values()}
-    chosen = select(Recipient).where(tuple_(Recipient.child_id, Recipient.key).in_(keys))
-    recipients = {(r.child_id, r.key): r for r in await session.scalars(chosen)}
-    claimed, now = 0, outlet.app.clock.now()
+        return []
+    children = await locked_rows(session, _CHILDREN, {child_id for _, child_id, _ in ready})
+    releases = await locked_rows(session, _CLAIMABLE, {release_id for release_id, _, _ in ready})
+    keys = {(child_id, releases[name].recipient) for name, child_id, _ in ready if name in releases}
+    rows = await session.execute(_RECIPIENTS, {"keys": sorted(keys)})
+    recipients = {(row.child_id, row.key): row for row in rows}
+    claimed: list[Numbered] = []
+    number, now = partner.next_number, outlet.app.clock.now()
     for release_id, child_id, told in ready:
         release, child = releases.get(release_id), children.get(child_id)
         if release is None or child is None or release.state != QUEUED:
             continue
         recipient = recipients.get((child_id, release.recipient))
         if not stands(active.digest, release, child, recipient):
-            reconsider(session, child)
+            await session.execute(update(Child).where(Child.id == child_id).values(dirty=True))
+            wake(session, RECONSIDER)
             continue
         try:
             sealed = seal(
@@ -156,25 +287,33 @@ async def _claim_in(
                 told,
                 partner=name,
                 jwk=partner.jwk,
-                release_id=release.id,
-                number=partner.next_number,
+                release_id=release_id,
+                number=number,
                 at=now,
             )
             if len(sealed) > SEALED_BYTES_MAX:
                 raise UnsealableError("too large for a feed")
         except (UnsealableError, ValueError):
-            _say_unsealable(outlet, release)
+            _say_unsealable(outlet, release_id, name)
             continue
-        release.state, release.claimed_at = CLAIMED, now
-        release.number, release.sealed = partner.next_number, sealed.encode()
-        release.content = None  # from here on only the partner can read it
-        partner.next_number += 1
-        claimed += 1
+        told_as = (child_id, release.recipient, CLAIMED, number, sealed.encode(), now)
+        claimed.append(Numbered(release_id, *told_as))
+        number += 1
+    if claimed:
+        await session.execute(
+            _CLAIM,
+            [
+                {"release": one.id, "now": one.at, "given": one.number, "bytes": one.sealed}
+                for one in claimed
+            ],
+        )
+        await session.execute(_GIVEN, {"partner": name, "following": number})
     return claimed
 
 
-async def locked_rows(session: AsyncSession, row: Any, ids: Iterable[str]) -> dict[str, Any]:
-    """Return rows by their ids as they stand now, locked in the order of the ids."""
-    chosen = select(row).where(row.id.in_(sorted(ids))).order_by(row.id).with_for_update()
-    found = await session.scalars(chosen.execution_options(populate_existing=True))
-    return {one.id: one for one in found}
+async def locked_rows(
+    session: AsyncSession, statement: Executable, ids: Iterable[str]
+) -> dict[str, Row[Any]]:
+    """Return by id what `statement` says of `ids` now; it locks them in their order."""
+    found = await session.execute(statement, {"ids": sorted(ids)})
+    return {row.id: row for row in found}

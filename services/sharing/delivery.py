@@ -9,23 +9,22 @@ from functools import partial
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, bindparam, func, select, update
 
 from contracts import feed
 from contracts.sharing import ReleaseDelivered
 from messaging.app import App
-from messaging.database import lock
 from messaging.errors import AwayError
 from messaging.reread import Reread
 from messaging.telemetry import get_logger
 from messaging.transaction import emit_all
 from services.sharing import ledger
 from services.sharing.checkpoints import signer_of
-from services.sharing.claiming import BATCH, claim, has_number, locked_rows
+from services.sharing.claiming import NUMBERED, Numbered, Waiting, claim, locked_rows, waiting
 from services.sharing.feeds import Feeds, MovedOnError
 from services.sharing.outlet import Outlet, moved_on
 from services.sharing.parts import gate
-from services.sharing.quarantine import in_quarantine
+from services.sharing.quarantine import UNDER_WAY, lasts
 from services.sharing.receipts import receipts_due
 from services.sharing.sealing import (
     Keys,
@@ -65,6 +64,66 @@ TRIES = 20
 """How often in a row others may get in between before this round is left to the next one."""
 LOOK_AGAIN_S = 0.1
 """How old the check of a batch may be when the next of it is published; then it is made anew."""
+
+_PARTNER: Any = bindparam("partner")
+_IDS: Any = bindparam("ids", expanding=True)
+_RELEASES: Any = Release.__table__
+_PARTNERS: Any = Partner.__table__
+_UNDER_WAY = (
+    select(Release.partner_key)
+    .where(Release.state.in_((QUEUED, CLAIMED, WITHDRAWN)), Release.partner_key.is_not(None))
+    .distinct()
+)
+_TAKEN_BACK = NUMBERED.where(Release.state == WITHDRAWN)
+
+
+def look_at(moved: Any) -> Select[Any]:
+    """Return the statement that looks at releases just before they are published.
+
+    One statement: a void that takes a release's place later makes the stream end elsewhere, and the
+    broker then refuses the release.
+    """
+    return (
+        select(
+            Release.id,
+            Release.state,
+            Release.stream_seq,
+            moved.label("moved"),
+            Partner.stream_seq.label("end"),
+            UNDER_WAY.label("held"),
+        )
+        .join(Partner, Partner.key == Release.partner_key)
+        .join(Child, Child.id == Release.child_id)
+        .join(
+            Recipient,
+            (Recipient.child_id == Release.child_id) & (Recipient.key == Release.recipient),
+        )
+        .where(Release.partner_key == _PARTNER, Release.id.in_(_IDS))
+    )
+
+
+_LOOK = look_at(moved_on())
+_END = select(Partner.stream_seq).where(Partner.key == _PARTNER).with_for_update()
+_ENDS_NOW = (
+    update(_PARTNERS)
+    .where(
+        _PARTNERS.c.key == _PARTNER,
+        _PARTNERS.c.stream_seq >= bindparam("start"),
+        _PARTNERS.c.stream_seq < bindparam("end"),
+    )
+    .values(stream_seq=bindparam("end"))
+)
+_STATES = (
+    select(Release.id, Release.state, Release.how)
+    .where(Release.id.in_(_IDS))
+    .order_by(Release.id)
+    .with_for_update()
+)
+_SENT = (
+    update(_RELEASES)
+    .where(_RELEASES.c.id == bindparam("release"))
+    .values(state=SENT, stream_seq=bindparam("at"), sent_at=bindparam("now"), how="feed")
+)
 
 
 async def set_up(app: App) -> Outlet:
@@ -119,9 +178,7 @@ async def undelivered(app: App) -> int:
 async def deliver_once(outlet: Outlet) -> None:
     """Deliver all that can be delivered now; a partner that is away holds up no other."""
     async with outlet.app.db.reading() as session:
-        under_way = Release.state.in_((QUEUED, CLAIMED, WITHDRAWN))
-        chosen = select(Release.partner_key).where(under_way, Release.partner_key.is_not(None))
-        partners = (await session.scalars(chosen.distinct())).all()
+        partners = (await session.scalars(_UNDER_WAY)).all()
     results = await asyncio.gather(
         *(_drain(outlet, str(partner)) for partner in partners), return_exceptions=True
     )
@@ -147,36 +204,42 @@ async def _drain(outlet: Outlet, partner: str) -> None:
             outlet.looked.add(partner)
         await outlet.meet(partner)
         while in_vain < TRIES:
-            if await in_quarantine(outlet.app):
-                for release in await _numbered(outlet.app, partner, Release.state == WITHDRAWN):
-                    await resolve(outlet, release.id)
+            held, numbered, found = await _work_of(outlet, partner)
+            if held:
+                for one in numbered:
+                    await resolve(outlet, one.id)
                 return
-            numbered = await _numbered(outlet.app, partner)
             in_vain += 1
-            if not numbered:
-                if not await claim(outlet, partner):
-                    return
-            elif numbered[0].state == WITHDRAWN:
+            if numbered and numbered[0].state == WITHDRAWN:
                 await resolve(outlet, numbered[0].id)
             else:
-                claimed = list(takewhile(lambda release: release.state == CLAIMED, numbered))
+                claimed = list(takewhile(lambda one: one.state == CLAIMED, numbered))
+                claimed = claimed or await claim(outlet, partner, found)
+                if not claimed:
+                    return
                 if not await _send(outlet, partner, claimed):
                     continue  # others were there: all of it has to be looked at again
             in_vain = 0
 
 
-async def _numbered(app: App, partner: str, *which: Any) -> Sequence[Release]:
-    """Return releases that have a number and are not yet on the feed, lowest first."""
-    async with app.db.reading() as session:
-        chosen = select(Release).where(has_number(partner), *which)
-        chosen = chosen.order_by(Release.number).limit(BATCH)
-        return (await session.scalars(chosen)).all()
+async def _work_of(outlet: Outlet, partner: str) -> tuple[bool, Sequence[Numbered], Waiting]:
+    """Return whether there is a quarantine, what has a number, lowest first, and else what waits.
+
+    In quarantine only what was taken back.
+    """
+    async with outlet.app.db.reading() as session:
+        held = await lasts(session)
+        rows = await session.execute(_TAKEN_BACK if held else NUMBERED, {"partner": partner})
+        numbered = [Numbered(*row) for row in rows]
+        nothing = held or numbered
+        found = Waiting((), ()) if nothing else await waiting(session, outlet, partner)
+    return held, numbered, found
 
 
 # Send
 
 
-async def _send(outlet: Outlet, partner: str, claimed: Sequence[Release]) -> bool:
+async def _send(outlet: Outlet, partner: str, claimed: Sequence[Numbered]) -> bool:
     """Publish claimed releases and mark them sent; return False where nothing was done.
 
     The same id, number and bytes on every try. Nothing is published once the child's epoch or the
@@ -186,7 +249,7 @@ async def _send(outlet: Outlet, partner: str, claimed: Sequence[Release]) -> boo
         await outlet.pause("claimed", release.id)
     looked_at, run = time.monotonic(), outlet.feeds.server()
     start, seen = await _look(outlet.app, partner, [release.id for release in claimed])
-    sent: list[tuple[Release, int]] = []
+    sent: list[tuple[Numbered, int]] = []
     end, moved_on = start, False
     try:
         for release in claimed:
@@ -227,41 +290,30 @@ async def _look(
 ) -> tuple[int, dict[str, tuple[str, int | None, bool]]]:
     """Return where the stream ends as far as we know, and of each release: state, place, moved on.
 
-    In one statement: a void that takes a release's place later makes the stream end elsewhere, and
-    the broker then refuses the release.
+    In quarantine nothing is returned of any: nothing leaves.
     """
-    chosen = (
-        select(Release.id, Release.state, Release.stream_seq, moved_on(), Partner.stream_seq)
-        .join(Partner, Partner.key == Release.partner_key)
-        .join(Child, Child.id == Release.child_id)
-        .join(
-            Recipient,
-            (Recipient.child_id == Release.child_id) & (Recipient.key == Release.recipient),
-        )
-        .where(Release.partner_key == partner, Release.id.in_(ids))
-    )
     async with app.db.reading() as session:
-        rows = (await session.execute(chosen)).all()
-    return (
-        int(rows[0][4]) if rows else 0,
-        {str(row[0]): (str(row[1]), row[2], bool(row[3])) for row in rows},
-    )
+        rows = (await session.execute(_LOOK, {"partner": partner, "ids": ids})).all()
+    if not rows or rows[0].held:
+        return 0, {}
+    seen = {str(row.id): (str(row.state), row.stream_seq, bool(row.moved)) for row in rows}
+    return int(rows[0].end), seen
 
 
-def _event(outlet: Outlet, release: Release) -> bytes:
+def _event(outlet: Outlet, release: Numbered) -> bytes:
     return envelope(
         feed.RELEASE,
         (release.sealed or b"").decode(),
         event_id=release.id,
         release_id=release.id,
-        number=int(release.number or 0),
-        at=release.claimed_at or release.permitted_at,
+        number=release.number,
+        at=release.at,
         source=outlet.source,
     )
 
 
 async def _mark_sent(
-    outlet: Outlet, partner: str, accounted: tuple[int, int], sent: Sequence[tuple[Release, int]]
+    outlet: Outlet, partner: str, accounted: tuple[int, int], sent: Sequence[tuple[Numbered, int]]
 ) -> None:
     """Write down what was published, but for what was taken back meanwhile.
 
@@ -271,22 +323,19 @@ async def _mark_sent(
     app, now = outlet.app, outlet.app.clock.now()
     start, end = accounted
     async with app.db.writing() as session:
-        row = await lock(session, Partner, partner)
-        if row is None or row.stream_seq < start:
+        known = await session.scalar(_END, {"partner": partner})
+        if known is None or known < start:
             return  # the stream was lost meanwhile, and they with it
-        known = update(Partner).where(
-            Partner.key == partner, Partner.stream_seq >= start, Partner.stream_seq < end
-        )
-        await session.execute(known.values(stream_seq=end))
-        found = await locked_rows(session, Release, [release.id for release, _ in sent])
-        events, entries = [], []
+        await session.execute(_ENDS_NOW, {"partner": partner, "start": start, "end": end})
+        found = await locked_rows(session, _STATES, [release.id for release, _ in sent])
+        marks, events, entries = [], [], []
         for release, seq in sent:
             row = found[release.id]
             if row.state != CLAIMED:
                 continue
             if row.how is None:  # else it was sent once more, after a loss, and is told already
                 events.append(_delivered(app, release, now))
-            row.state, row.stream_seq, row.sent_at, row.how = SENT, seq, now, "feed"
+            marks.append({"release": release.id, "at": seq, "now": now})
             entry = {
                 "release_id": release.id,
                 "recipient": release.recipient,
@@ -294,11 +343,13 @@ async def _mark_sent(
                 "sealed_digest": sha256(release.sealed or b""),
             }
             entries.append(("delivered", entry))
+        if marks:
+            await session.execute(_SENT, marks)
         await emit_all(session, events)
         await ledger.append_all(session, entries, now)
 
 
-def _delivered(app: App, release: Release, now: datetime) -> ReleaseDelivered:
+def _delivered(app: App, release: Numbered, now: datetime) -> ReleaseDelivered:
     return ReleaseDelivered(
         id=app.ids.after("EV", ReleaseDelivered.subject, release.id),
         occurred_at=now,

@@ -218,12 +218,13 @@ async def accounted(session: AsyncSession, partner: str, seq: int) -> None:
     await session.execute(one_more.values(stream_seq=seq))
 
 
-def stands(digest: str, release: Release, child: Child, recipient: Recipient | None) -> bool:
+def stands(digest: str, release: Any, child: Any, recipient: Any) -> bool:
     """Tell whether everything that `release` was decided on is as it was.
 
-    `digest` is that of the policies that decide, as this transaction sees it.
+    `digest` is that of the policies that decide, as this transaction sees it; the others are rows,
+    None where there is no such recipient any more.
     """
-    return (
+    return bool(
         release.epoch == child.epoch
         and recipient is not None
         and recipient.active

@@ -22,11 +22,12 @@ RESTORED, BEHIND = "restored", "behind"
 
 UNDER_WAY = exists().where(Quarantine.ended_at.is_(None))
 """Condition for any statement: a quarantine is under way."""
+_LASTS = select(UNDER_WAY)
 
 
 async def lasts(session: AsyncSession) -> bool:
     """Tell whether a quarantine is under way, as this transaction sees it."""
-    return bool(await session.scalar(select(UNDER_WAY)))
+    return bool(await session.scalar(_LASTS))
 
 
 async def in_quarantine(app: App) -> bool:

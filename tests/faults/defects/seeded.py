@@ -259,8 +259,8 @@ def released_to_one_who_was_refused(patch: Patch, _: House) -> None:
 def a_stale_epoch(patch: Patch, _: House) -> None:
     """What was permitted is sent, whatever has changed since."""
     patch.setattr(claiming, "stands", lambda *_: True)
-    for module in (claiming, delivery):
-        patch.setattr(module, "moved_on", false)
+    patch.setattr(claiming, "_QUEUED", claiming.queue(false()))
+    patch.setattr(delivery, "_LOOK", delivery.look_at(false()))
 
 
 @shows(road.taken_back_while_it_leaves, "withdrawal.unnamed")
@@ -269,12 +269,15 @@ def a_release_without_a_lock(patch: Patch, house: House) -> None:
     a_stale_epoch(patch, house)
     real = claiming.locked_rows
 
-    async def rows_as_they_were(session, row, ids):
-        found = await real(session, row, ids)
-        for one in found.values():
-            if getattr(one, "state", None) == "cancelled":
-                one.state = claiming.QUEUED
-        return found
+    def as_it_was(row):
+        told = dict(row._mapping)
+        if told.get("state") == "cancelled":
+            told["state"] = claiming.QUEUED
+        return SimpleNamespace(**told)
+
+    async def rows_as_they_were(session, statement, ids):
+        found = await real(session, statement, ids)
+        return {name: as_it_was(row) for name, row in found.items()}
 
     patch.setattr(claiming, "locked_rows", rows_as_they_were)
 

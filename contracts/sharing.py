@@ -62,7 +62,7 @@ class UrgentHoldRaised(Event, subject="evt.sharing.urgent_hold_raised.v1"):
     child_id: str
     locality: str
     to: Literal["dsl", "on_call"]
-    code: Literal["urgent_hold", "child_not_told", "hold_overdue"]
+    code: Literal["urgent_hold", "child_not_told", "hold_overdue", "policy_lockdown"]
     due_at: AwareDatetime
 
 

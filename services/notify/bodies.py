@@ -28,7 +28,7 @@ class PageIn(BaseModel):
     child_id: Id
     locality: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[!-~]+$")]
     to: Literal["dsl", "on_call"]
-    code: Literal["urgent_hold", "child_not_told", "hold_overdue"]
+    code: Literal["urgent_hold", "child_not_told", "hold_overdue", "policy_lockdown"]
     due_at: Annotated[AwareDatetime, AfterValidator(_of_our_time)]
 
 

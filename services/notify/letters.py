@@ -29,6 +29,7 @@ class Ready:
 _PAGES: Final = {
     "urgent_hold": "Something about harm waits for your judgement.",
     "child_not_told": "Something is ready to be passed on, but the child has not been told yet.",
+    "policy_lockdown": "All sharing is stopped, except where somebody is in immediate danger.",
     "hold_overdue": "A judgement is overdue. Nothing has been passed on meanwhile.",
 }
 _CLOCKS: Final = {

@@ -4,7 +4,7 @@ Every question goes through an index of what is open, and counts stop at `COUNTE
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, case, func, select
@@ -13,6 +13,8 @@ from messaging.app import App
 from messaging.gauges import COUNTED_MAX, Family, Labels, Look, Values
 from services.sharing.domain.releasing import TELL, WAITING
 from services.sharing.ledger_tables import CHECKPOINTS, ENTRIES, HEAD
+from services.sharing.parts import gate
+from services.sharing.policy_tables import PolicyActive, PolicyVersion
 from services.sharing.quarantine import in_quarantine
 from services.sharing.tables import (
     CLAIMED,
@@ -153,6 +155,23 @@ async def _quarantine(app: App) -> Mapping[str, Values]:
     return {"homeward_quarantine": {(): float(await in_quarantine(app))}}
 
 
+async def _policy(app: App) -> Mapping[str, Values]:
+    locked = select(PolicyVersion.locked).join(
+        PolicyActive, PolicyActive.digest == PolicyVersion.digest
+    )
+    loading = select(PolicyActive.loading_since, PolicyActive.loading).where(PolicyActive.id == 1)
+    async with app.db.reading() as session:
+        on = await session.scalar(locked)
+        since, name = (await session.execute(loading)).one()
+        asked = await session.get(PolicyVersion, name) if name else None
+    return {
+        # from the moment in which somebody asked for it
+        "homeward_policy_lockdown": {(): float(bool(on) or (asked is not None and asked.locked))},
+        "homeward_policy_loading_seconds": {(): _age_s(datetime.now(UTC), since)},
+        "homeward_policy_other_version": {(): float(not gate(app).serves)},
+    }
+
+
 _KIND_OWNER = [(kind, owner) for kind in KINDS[:2] for owner in OWNERS[:2]]
 _STATE = [(state,) for state in UNDER_WAY]
 
@@ -242,6 +261,23 @@ LOOKS = (
             ),
         ],
         _tasks,
+    ),
+    Look(
+        [
+            Family(
+                "homeward_policy_lockdown",
+                "1 while nothing leaves but what immediate danger opens, else 0",
+            ),
+            Family(
+                "homeward_policy_loading_seconds",
+                "How long engines have been loading another version; 0 where none is loaded",
+            ),
+            Family(
+                "homeward_policy_other_version",
+                "1 while the engine of this process has another version than decides, else 0",
+            ),
+        ],
+        _policy,
     ),
     Look(
         [

@@ -12,8 +12,13 @@ from messaging.telemetry import get_logger
 from services.sharing import policy_life
 from services.sharing.policy_life_loading import REPLACED, give_up
 from services.sharing.policy_tables import PolicyVersion
+from services.sharing.urgency import raise_page
 
 log = get_logger()
+
+POLICY_LOCKDOWN = "policy_lockdown"
+EVERYBODY = "*"
+"""Stands for child and locality in a page about all of them: every locality is told."""
 
 
 async def lock_down(app: App, who: policy_life.Person, reason: str) -> str:
@@ -40,5 +45,17 @@ async def lock_down(app: App, who: policy_life.Person, reason: str) -> str:
             await give_up(app, session, row, REPLACED)
         await policy_life.record(session, twin, "locked_down", who, now, code=reason)
         row.loading, row.loading_since = twin.digest, datetime.now(UTC)
+        for to in ("dsl", "on_call"):
+            await raise_page(
+                app,
+                session,
+                EVERYBODY,
+                EVERYBODY,
+                to=to,
+                code=POLICY_LOCKDOWN,
+                about=[twin.digest],
+                cause=twin.digest,
+                now=now,
+            )
     log.error("policy.locked_down", policy_version=twin.version, reason=reason, role=who.role)
     return twin.digest

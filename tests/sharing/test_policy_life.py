@@ -1,0 +1,273 @@
+"""A version comes into force while the gate works: every release is of the version that decides."""
+
+import asyncio
+import json
+from itertools import pairwise
+
+import pytest
+from joserfc.jwk import OKPKey
+from sqlalchemy import select
+from support.running import eventually
+from support_gate import NOON, Case, judged
+from support_versions import Engine, Life, called, digest_of, known, tree
+
+from homeward.feed_open import Opener
+from services.sharing.tables import Child, Decision, Release
+
+COUNCIL = "northshire-council"
+sqlite_alone = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def own_engine(tmp_path):
+    made = Engine(tmp_path / "opa")
+    made.load(tree())
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+async def a_life(a_gate, own_engine):
+    """`await a_life(…)` runs the gate with an engine that may load another version."""
+
+    async def run(**changes) -> Life:
+        settings = {
+            "opa_url": own_engine.url,
+            "opa_token": own_engine.token,
+            "policies": own_engine.bundle,
+            "policy_digest": own_engine.digest,
+        } | changes
+        case: Case = await a_gate(**settings)
+        return Life(case, own_engine)
+
+    return run
+
+
+class Council:
+    """A council with keys of its own, that reads what it was sent."""
+
+    def __init__(self, case: Case, tmp_path) -> None:
+        self.case, self.key = case, OKPKey.generate_key("X25519", auto_kid=True)
+        signing = OKPKey.import_key(json.loads((tmp_path / "signing.jwk.json").read_text()))
+        keys = {"keys": [signing.as_dict(private=False)]}
+        self.opener = Opener(COUNCIL, self.key.as_dict(private=True), keys)
+
+    async def join(self) -> None:
+        await self.case.nats.add_partner(COUNCIL)
+        public = {"nkey": self.case.nats.partners[COUNCIL], "jwk": self.key.as_dict(private=False)}
+        body = {"key": COUNCIL, "type": "childrens_services", "area": "northshire"}
+        answer = await self.case.service.call("POST", "/partners", body | {"public": public})
+        assert answer.status_code == 201, answer.text
+
+    async def read(self, count: int) -> list[dict]:
+        client = await self.case.nats.connect(COUNCIL)
+        context = client.jetstream(prefix="JSC.API")
+        feed = await context.pull_subscribe_bind(COUNCIL, f"FEED_{COUNCIL}")
+        found: list[dict] = []
+        while len(found) < count:
+            for message in await feed.fetch(count - len(found), timeout=5):
+                found.append(self.opener.open(message.data))
+                await message.ack_sync()
+        await client.close()
+        return found
+
+
+async def a_child(case: Case, n: int) -> str:
+    """One more child, whose offer has ended and whom somebody has told what follows."""
+    case.child_id = child = f"CH-{n}"
+    await case.referred(f"EP-{n}", id=child)
+    case.child_id = child
+    await case.outcome(id=f"EV-outcome-{n}", episode_id=f"EP-{n}", child_id=child)
+    case.child_id = child
+    await case.judges("practitioner", judged("child_told", True))
+    return child
+
+
+async def sent(case: Case) -> dict[str, list[Release]]:
+    """What the council was sent, by child."""
+    async with case.app.db.reading() as session:
+        chosen = select(Release).where(Release.recipient == COUNCIL, Release.sent_at.is_not(None))
+        found: dict[str, list[Release]] = {}
+        for row in await session.scalars(chosen):
+            found.setdefault(row.child_id, []).append(row)
+        return found
+
+
+async def test_under_load_no_release_is_of_a_version_that_does_not_decide_and_none_is_lost(
+    a_life, tmp_path
+):
+    life = await a_life()
+    case, council = life.case, Council(life.case, tmp_path)
+    await council.join()
+    children: list[str] = []
+    stop = asyncio.Event()
+
+    async def keep_coming() -> None:
+        while not stop.is_set():
+            children.append(await a_child(case, len(children)))
+
+    coming = asyncio.create_task(keep_coming())
+    first = await life.active()
+    await eventually(lambda: len(children) > 3, 60)
+    new = called("2026.12.1")
+    second = await life.brought_in(new)
+    so_far = len(children)
+    await eventually(lambda: len(children) > so_far + 3, 60)
+    back = called("2026.12.2")  # a new version with the old content
+    third = await life.brought_in(back)
+    so_far = len(children)
+    await eventually(lambda: len(children) > so_far + 3, 60)
+    stop.set()
+    await coming
+
+    async def all_sent() -> bool:
+        return set(children) <= set(await sent(case))
+
+    await eventually(all_sent, 60, "a release was lost")
+    await case.settled()
+    labels = {first: "2026.11.1", second: "2026.12.1", third: "2026.12.2"}
+    await each_was_of_the_version_that_decided(life, labels)
+
+    rows = [row for several in (await sent(case)).values() for row in several]
+    told = {one["jti"]: one for one in await council.read(len(rows))}
+    assert {row.id: row.policy_version for row in rows} == {
+        name: one["policy_version"] for name, one in told.items()
+    }
+    assert all(labels[row.policy_digest] == row.policy_version for row in rows)
+    assert {row.policy_digest for row in rows} == {first, second, third}
+    assert await life.state(first) == await life.state(second) == "superseded"
+    kinds = [one["kind"] for one in await life.ledger()]
+    assert kinds.count("policy_rolled_back") == 2  # both rule as the first did
+
+
+async def each_was_of_the_version_that_decided(life: Life, labels: dict[str, str]) -> None:
+    """In the order of the ledger, and for numbers by the time of their being given."""
+    active, since = None, []
+    for entry in await life.ledger():
+        body = entry["body"]
+        if entry["kind"] == "policy_activated":
+            active = body["policy_digest"]
+            since.append((entry["at"], active))
+        elif entry["kind"] in ("decision", "release"):
+            assert body["policy_digest"] == active, entry
+    assert [digest for _, digest in since] == list(labels)
+    ends = [*since[1:], ("9999", None)]
+    for rows in (await sent(life.case)).values():
+        for row in rows:
+            at = row.claimed_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            (held,) = [
+                digest
+                for (began, digest), (ended, _) in zip(since, ends, strict=True)
+                if began <= at < ended
+            ]
+            assert row.policy_digest == held
+    assert all(one <= other for (one, _), (other, _) in pairwise(since))
+
+
+@sqlite_alone
+async def test_what_was_held_is_asked_again_and_what_was_refused_waits_for_a_fact(a_life):
+    """The draft opens narratives to the mother of every child, whoever has agreed."""
+    life = await a_life()
+    case = life.case
+    await case.clock(NOON)
+    await case.partner(COUNCIL, "childrens_services")
+    for n in range(3):
+        await a_child(case, n)
+    case.child_id = "CH-0"
+    decided = await case.decisions()
+    before = {(d["recipient"], d["decision"]) for d in decided.values()}
+    draft = called("2026.12.1")
+    digest = await life.brought_in(draft)
+    await case.settled()
+
+    async def asked_again() -> bool:
+        async with case.app.db.reading() as session:
+            rows = await session.scalars(
+                select(Decision.policy_digest).where(Decision.current, Decision.decision == "defer")
+            )
+            return set(rows) <= {digest}
+
+    await eventually(asked_again, 30)
+    async with case.app.db.reading() as session:
+        refused = set(
+            await session.scalars(
+                select(Decision.policy_digest).where(Decision.current, Decision.decision == "deny")
+            )
+        )
+        assert not (await session.scalars(select(Child.id).where(Child.dirty))).all()
+    assert refused <= {digest, digest_of(tree())}
+    assert before
+
+
+@sqlite_alone
+async def test_an_engine_that_never_loads_it_is_given_up_and_the_old_version_stays(a_life):
+    life = await a_life(policy_loading_s=1.5)
+    before = await life.active()
+    digest = await life.approved(called("2026.12.1"))
+    assert (await life.activate(digest)).status_code == 202
+    assert (await life.all())["loading"]["digest"] == digest
+    await life.given_up()
+
+    assert await life.active() == before
+    assert (await life.kinds(digest))[-1] == "given_up"
+    assert await life.state(digest) == "approved"
+    (entry,) = [one["body"] for one in await life.ledger() if one["kind"] == "policy_given_up"]
+    assert (entry["policy_digest"], entry["code"]) == (digest, "not_loaded")
+    await life.case.service.until_ready()
+
+
+@sqlite_alone
+async def test_an_engine_that_answers_a_known_case_otherwise_does_not_decide(a_life):
+    life = await a_life()
+    before, files = await life.active(), called("2026.12.1")
+    cases = known(life.engine, "2026.12.1")
+    cases[49]["answer"] = cases[49]["answer"] | {"rule_ids": ["POL-01"]}
+    digest = await life.approved(files, cases=cases)
+    assert (await life.activate(digest)).status_code == 202
+    await asyncio.to_thread(life.engine.load, files)
+    await life.given_up()
+
+    assert await life.active() == before
+    (entry,) = [one["body"] for one in await life.ledger() if one["kind"] == "policy_given_up"]
+    assert entry["code"] == "known_case"
+    answer = await life.case.service._client.get("/ready")
+    assert answer.status_code == 503  # its engine decides by what was not let in
+    await asyncio.to_thread(life.engine.load, tree())
+    await life.case.service.until_ready(30)
+
+
+@sqlite_alone
+async def test_an_engine_of_another_version_at_a_later_start_holds_everything(
+    a_life, a_gate, own_engine
+):
+    life = await a_life()
+    case = life.case
+    await case.partner(COUNCIL, "childrens_services")
+    await case.service.stop()
+    other = called("2026.12.1")
+    await asyncio.to_thread(own_engine.load, other)
+    life = await a_life(policy_digest=digest_of(other), wait=False, url=case.service.url)
+    await eventually(lambda: life.case.app is not None)
+
+    async def noticed() -> bool:
+        return not life.case.app.state["gate"].serves
+
+    await eventually(noticed, 30)
+    assert (await life.case.service._client.get("/ready")).status_code == 503
+    assert await life.active() == digest_of(tree())
+    await a_child(life.case, 0)
+
+    async def held() -> bool:
+        async with life.case.app.db.reading() as session:
+            rows = (await session.scalars(select(Decision).where(Decision.current))).all()
+            return bool(rows) and all("NO_DECISION" in row.rule_ids for row in rows)
+
+    await eventually(held, 30)
+    assert await sent(life.case) == {}
+    await asyncio.to_thread(own_engine.load, tree())
+    await life.case.service.until_ready(30)
+
+    async def leaves() -> bool:
+        return bool(await sent(life.case))
+
+    await eventually(leaves, 30)

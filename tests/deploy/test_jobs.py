@@ -9,9 +9,11 @@ import threading
 import time
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
+from support.broker import free_port
 
 from homeward.compose import ISSUER, Site
 from messaging.topology import load
@@ -106,3 +108,53 @@ def test_a_service_that_is_not_ready_is_not(port):
 
 def test_nobody_there_is_no_health():
     assert asked("/ready", 1).returncode == 1
+
+
+# The image has no services in it
+
+
+def test_what_runs_in_the_image_of_jobs_needs_no_service():
+    without = "import sys; sys.modules['services'] = None; import homeward.policy, homeward.jobs"
+    done = subprocess.run(
+        [sys.executable, "-c", without], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+# The bundle for the engine
+
+
+def test_a_bundle_is_offered_as_it_is_now_and_nothing_beside_it(tmp_path):
+    (tmp_path / "more").write_bytes(b"more")
+    port = free_port()
+    offering = job("offer", str(tmp_path), HOMEWARD_LISTEN=f"127.0.0.1:{port}")
+    url = f"http://127.0.0.1:{port}"
+
+    def got(path: str = "/bundle.tar.gz", **headers: str) -> httpx.Response:
+        return httpx.get(url + path, headers=headers, trust_env=False)
+
+    def offered() -> int:
+        return job("offered", str(tmp_path), HOMEWARD_LISTEN=f"127.0.0.1:{port}").wait()
+
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        try:
+            missing = got().status_code
+            break
+        except httpx.HTTPError:
+            time.sleep(0.05)
+    none = offered()
+    (tmp_path / "bundle.tar.gz").write_bytes(b"one")
+    one = got()
+    again = got(**{"If-None-Match": one.headers["ETag"]})
+    (tmp_path / "bundle.tar.gz").write_bytes(b"two")
+    two = got(**{"If-None-Match": one.headers["ETag"]})
+    beside = [got(path).status_code for path in ("/more", "/../more", "/", "/bundle.tar.gz/more")]
+    healthy = offered()
+    offering.terminate()
+
+    assert offering.wait(10) == 0
+    assert (missing, none != 0, healthy) == (404, True, 0)
+    assert (one.content, again.status_code, two.content) == (b"one", 304, b"two")
+    assert beside == [404] * 4

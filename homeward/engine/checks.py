@@ -10,6 +10,8 @@ from typing import Any
 import jsonschema_rs
 import yaml
 
+from contracts.policies import UnfitPoliciesError
+from contracts.policies import check as whole
 from homeward.engine.bundle import build_bundle, parse, policy_files, read_data
 from homeward.engine.faults import BrokenPoliciesError, NoAnswerError
 from homeward.engine.fit import SCHEMA
@@ -19,7 +21,14 @@ from homeward.engine.patience import CutOffError, run
 from homeward.engine.rows import GATES, NAMES
 from homeward.engine.table_schema import PUBLISHED, filled, form
 
+_UNFIT = {
+    "policy.no_label": "policy_version has to stand there once, as a plain word",
+    "policy.label_of_a_lockdown": "policy_version may not end as that of a lockdown does",
+    "policy.no_lockdown": "lockdown has to stand there once, as a plain `false`",
+}
 DATA_SCHEMA = Path(__file__).with_name("data.schema.json")
+DECIDING_S = 20.0
+"""Of work, to load policies and decide one document; today's take one."""
 _HEAD = re.compile(r"^(?:default )?([a-z]\w*)\b", re.MULTILINE)
 _BLOCK = re.compile(r"(?:^#.*\n)+(?=(?:default )?[a-z])", re.MULTILINE)
 
@@ -43,6 +52,7 @@ def faults_of(policies: Path) -> list[str]:
         *faults_of_recipients(data),
         *_lists(policies, data),
         *_published(policies, data),
+        *_version(policies),
     ]
 
 
@@ -51,7 +61,8 @@ def _compilation(policies: Path, engine: Engine) -> Iterator[str]:
         bundle = Path(folder) / "bundle"
         build_bundle(policies, bundle)
         try:
-            held = query(engine, "data.homeward.sharing.decision.rule_ids", {}, bundle)
+            rules = "data.homeward.sharing.decision.rule_ids"
+            held = query(engine, rules, {}, bundle, DECIDING_S)
         except CutOffError as error:
             yield f"an empty document is not decided: {error}"
             return
@@ -166,10 +177,12 @@ def _unknown(condition: Any, data: dict[str, Any], named: set[str]) -> Iterator[
 def _lists(policies: Path, data: dict[str, Any]) -> Iterator[str]:
     """The published schema repeats the closed lists; both must say the same."""
     schema = json.loads((policies / SCHEMA).read_bytes())
-    lists = {tuple(sorted(codes)): name for name, codes in data["codes"].items()}
+    kinds = (*data["recipients"], *data["codes"]["recipient_type"])
+    known = {**data["codes"], "recipient_type": list(dict.fromkeys(kinds))}
+    lists = {tuple(sorted(codes)) for codes in known.values()}
     for codes in _enums(schema):
         if tuple(sorted(codes)) not in lists:
-            yield f"{SCHEMA}: {_unlike(codes, data)}"
+            yield f"{SCHEMA}: {_unlike(codes, known)}"
     if set(data["row_number"]) != set(data["codes"]["category"]):
         yield "codes: category and row_number differ"
     for name, kind in data["facts"].items():
@@ -179,14 +192,14 @@ def _lists(policies: Path, data: dict[str, Any]) -> Iterator[str]:
     yield from (f"reasons: none for {one}" for one in sorted(rules - data["reasons"].keys()))
 
 
-def _unlike(codes: list[str], data: dict[str, Any]) -> str:
+def _unlike(codes: list[str], known: dict[str, list[str]]) -> str:
     """Say what a list lacks beside the one of codes.yaml that it is most like."""
 
     def common(name: str) -> int:
-        return len({*codes} & {*data["codes"][name]})
+        return len({*codes} & {*known[name]})
 
-    name = max(data["codes"], key=common)
-    wanted = data["codes"][name]
+    name = max(known, key=common)
+    wanted = known[name]
     if not common(name):
         return f"{codes} is no closed list of codes.yaml"
     parts = (
@@ -194,6 +207,15 @@ def _unlike(codes: list[str], data: dict[str, Any]) -> str:
         ("has besides", [one for one in codes if one not in wanted]),
     )
     return f"{name} " + " and ".join(f"{how} {', '.join(some)}" for how, some in parts if some)
+
+
+def _version(policies: Path) -> Iterator[str]:
+    """A version has a plain label, and a plain switch to lock everything down with."""
+    files = {f.relative_to(policies).as_posix(): f.read_bytes() for f in policy_files(policies)}
+    try:
+        whole(files)
+    except UnfitPoliciesError as error:
+        yield f"{error.file or 'the policies'}: {_UNFIT.get(error.code, error.code)}"
 
 
 def _published(policies: Path, data: dict[str, Any]) -> Iterator[str]:

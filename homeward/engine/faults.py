@@ -9,6 +9,10 @@ class NoAnswerError(Exception):
     """The engine ran and gave no answer."""
 
 
+class EngineGoneError(Exception):
+    """The engine's process ended while it was asked; whoever started it starts it again."""
+
+
 class BrokenPoliciesError(Exception):
     """The policies may not be loaded; `faults` says what is wrong, file by file."""
 

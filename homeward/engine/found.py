@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from homeward.engine.faults import EngineMissingError, NoAnswerError
+from homeward.engine.patience import run
 
 OLDEST = (1, 21, 3)
 """Before it the signature of a bundle could be side-stepped (GHSA-g2pf-6v5v-qcc8)."""
@@ -29,6 +30,8 @@ GET_LIBRARY = (
 _LIBRARY = "opa_bindings"
 _BUILT_WITH = re.compile(rb"dep\tgithub\.com/open-policy-agent/opa\tv([0-9.]+)")
 _QUICK_S = 60
+QUERY_S = 60.0
+"""Of work, for one expression; the largest parses all policies and takes about one."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +103,17 @@ def _library_version() -> str:
     return "unknown"
 
 
-def query(engine: Engine, expression: str, given: object, folder: Path | None = None) -> Any:
+def query(
+    engine: Engine,
+    expression: str,
+    given: object,
+    folder: Path | None = None,
+    limit_s: float = QUERY_S,
+) -> Any:
     """Return the value of one fixed expression, in a process of its own that then ends.
 
-    `folder` is a bundle to load first. Raises NoAnswerError. For our own expressions only.
+    `folder` is a bundle to load first. Raises NoAnswerError, CutOffError after `limit_s` seconds of
+    work. For our own expressions only.
     """
     if engine.kind == "command":
         loaded = ["--bundle", str(folder)] if folder else []
@@ -112,11 +122,9 @@ def query(engine: Engine, expression: str, given: object, folder: Path | None = 
     else:
         loaded = [str(folder)] if folder else []
         command = [sys.executable, "-m", "homeward.engine.once", expression, *loaded]
-    done = subprocess.run(  # noqa: S603 - see above
-        command, input=json.dumps(given), capture_output=True, text=True, check=False
-    )
+    done = run(command, json.dumps(given), limit_s)
     try:
         (result,) = json.loads(done.stdout)["result"]
         return result["expressions"][0]["value"]
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise NoAnswerError((done.stderr or done.stdout).strip()[:2000]) from error

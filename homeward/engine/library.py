@@ -1,10 +1,12 @@
 """The library behind the same door as OPA's server: `python -m homeward.engine.library`.
 
-A process of its own, so that a policy that hangs can be killed. Paths, token, status codes and the
-shape of answers are OPA's, so that `sharing` knows one client.
+The engine is in a process of its own behind it, so that a policy that loops can be killed while the
+door stays open. Paths, token, status codes and the shape of answers are OPA's, so that `sharing`
+knows one client.
 """
 
 import argparse
+import asyncio
 import hmac
 import json
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,12 +16,13 @@ from typing import Any
 
 import uvicorn
 
+from homeward.engine.behind import Answer, Behind
 from homeward.engine.found import find_engine
-from homeward.engine.loaded import Loaded, OpaError
 
 _DECISION = "/v1/data/homeward/sharing/decision"
 _BODY_BYTES_MAX = 1_000_000
-_UNAUTHORIZED = {"code": "unauthorized", "message": "request rejected by administrative policy"}
+_UNAUTHORIZED = b'{"code": "unauthorized", "message": "request rejected by administrative policy"}'
+_TOO_LARGE = b'{"code": "invalid_parameter", "message": "request body too large"}'
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -28,27 +31,22 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 class Door:
     """What may be asked: health, and one document by the holder of a token."""
 
-    def __init__(self, loaded: Loaded, tokens_sha256: Sequence[str]) -> None:
-        self._loaded = loaded
+    def __init__(self, engine: Behind, tokens_sha256: Sequence[str]) -> None:
+        self._engine = engine
         self._tokens_sha256 = tokens_sha256
-        self._provenance = {
-            "version": find_engine().version,
-            "bundles": {"homeward": {"revision": loaded.revision}},
-        }
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
         if scope["type"] != "http":
             return
-        status, answer = await self._answer(scope, receive)
-        body = json.dumps(answer).encode()
+        status, body = await self._answer(scope, receive)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, scope: dict[str, Any], receive: Receive) -> tuple[int, dict[str, Any]]:
+    async def _answer(self, scope: dict[str, Any], receive: Receive) -> Answer:
         if (scope["method"], scope["path"]) == ("GET", "/health"):
-            return 200, {}
+            return 200, b"{}"
         if (scope["method"], scope["path"]) != ("POST", _DECISION) or not self._knows(scope):
             return 401, _UNAUTHORIZED
         body = b""
@@ -58,29 +56,9 @@ class Door:
             body += message.get("body", b"")
             more = message.get("more_body", False)
             if len(body) > _BODY_BYTES_MAX:
-                return 413, {"code": "invalid_parameter", "message": "request body too large"}
-        try:
-            asked = json.loads(body, parse_constant=_refused)
-            given = asked["input"]
-        except (ValueError, LookupError, TypeError, RecursionError):
-            return 400, {"code": "invalid_parameter", "message": "request body is not an input"}
-        return self._decide(given, b"provenance=true" in scope["query_string"].split(b"&"))
-
-    def _decide(self, given: object, with_provenance: bool) -> tuple[int, dict[str, Any]]:
-        try:
-            answer: dict[str, Any] = {
-                "result": self._loaded.document("homeward.sharing.decision", given)
-            }
-        except OpaError as error:
-            if error.code == "undefined":
-                answer = {}
-            elif error.code in ("invalid_argument", "invalid_json"):
-                return 400, {"code": "invalid_parameter", "message": "request body is not an input"}
-            else:
-                return 500, {"code": "internal_error", "message": "error(s) occurred in the policy"}
-        if with_provenance:
-            answer["provenance"] = self._provenance
-        return 200, answer
+                return 413, _TOO_LARGE
+        asks = scope["query_string"].split(b"&")
+        return await self._engine.ask(body, with_provenance=b"provenance=true" in asks)
 
     def _knows(self, scope: dict[str, Any]) -> bool:
         held = [value for name, value in scope["headers"] if name == b"authorization"]
@@ -90,11 +68,6 @@ class Door:
         return any(hmac.compare_digest(digest, known) for known in self._tokens_sha256)
 
 
-def _refused(_: str) -> None:
-    """Refuse NaN and Infinity, as OPA does: they are no JSON."""
-    raise ValueError
-
-
 def main() -> None:
     """Load the bundle, then listen."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -102,7 +75,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     asked = parser.parse_args()
     caller = json.loads((asked.bundle / "homeward_caller" / "data.json").read_bytes())
-    door = Door(Loaded(asked.bundle), caller["tokens_sha256"])
+    engine = Behind(asked.bundle, find_engine().version)
+    asyncio.run(engine.start())
+    door = Door(engine, caller["tokens_sha256"])
     uvicorn.run(
         door,
         host="127.0.0.1",

@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from homeward.engine.faults import NoAnswerError
+from homeward.engine.faults import EngineGoneError, NoAnswerError
 from homeward.engine.found import Engine
+from homeward.engine.patience import SOFT, confine
 
 BATCH = Path(__file__).with_name("batch.rego")
-LAZY_GC = {"GOGC": "800"}
+LAZY_GC = {"GOGC": "800", **SOFT}
 """Collect garbage less often: a fifth faster, for some more memory while the command runs."""
 
 _START_S = 60
@@ -27,27 +28,34 @@ class Asker(Protocol):
     """Takes documents, gives the answer to each."""
 
     def ask(self, documents: Sequence[Any]) -> list[object]:
-        """Return one answer per document, None for none. Raises NoAnswerError when all failed."""
+        """Return one answer per document, None for none.
+
+        Raises NoAnswerError when all failed, EngineGoneError where nobody is there to answer.
+        """
 
 
 @contextmanager
-def private_server(engine: Engine, folder: Path, bundle: Path) -> Iterator[Path]:
-    """Run OPA's server on a socket in `folder`, which only this user can open; yield the socket."""
-    (bundle / BATCH.name).write_bytes(BATCH.read_bytes())
+def private_server(engine: Engine, folder: Path, bundle: Path) -> Iterator[tuple[Path, int]]:
+    """Run OPA's server on a socket in `folder`, which only this user can open.
+
+    Yields the socket and the process; `bundle` holds `batch.rego` too.
+    """
     place, log = folder / "opa.sock", folder / "opa.log"
+    place.unlink(missing_ok=True)
     command = [str(engine.path), "run", "--server", "--skip-version-check", "--log-level", "error",
                "--addr", f"unix://{place}", "--bundle", str(bundle)]  # fmt: skip
     with log.open("wb") as out:
         process = subprocess.Popen(  # noqa: S603 - the engine that was found
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env={**os.environ, **LAZY_GC}
         )
+    confine(process.pid)
     try:
         until = time.monotonic() + _START_S
         while not _answers(place):
             if process.poll() is not None or time.monotonic() > until:
                 raise NoAnswerError(log.read_text(errors="replace")[-2000:])
             time.sleep(0.005)
-        yield place
+        yield place, process.pid
     finally:
         process.kill()
         process.wait()
@@ -86,7 +94,9 @@ class ServerAsker:
             body = json.dumps({"input": documents}, ensure_ascii=False, separators=(",", ":"))
             self._connection.request("POST", _PATH, body.encode(), _JSON)
             answer = json.loads(self._connection.getresponse().read())
-        except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
+        except (OSError, http.client.HTTPException) as error:
+            raise EngineGoneError(str(error)) from error
+        except (ValueError, RecursionError) as error:
             self._connection.close()
             raise NoAnswerError(str(error)) from error
         return in_order(answer.get("result"), len(documents))

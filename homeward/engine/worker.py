@@ -1,7 +1,8 @@
 """Decide chunks of lines: `python -m homeward.engine.worker POLICIES checked|raw BUNDLE [SOCKET]`.
 
-A chunk is a line with the number of its lines, then those lines; as many lines come back. It reads,
-checks and prints as well as asks, so that all of the work is spread over the cores.
+It says `ready` when the engine has loaded the policies. A chunk is a line with the number of its
+lines, then those lines; as many lines come back. It reads, checks and prints as well as asks, so
+that all of the work is spread over the cores. It ends where its engine ends.
 """
 
 import gc
@@ -16,6 +17,7 @@ from homeward.engine.fit import reader
 from homeward.engine.private import BATCH, Asker, ServerAsker, in_order
 from homeward.engine.reads import cutter
 
+READY = b"ready\n"
 NO_DECISION = {"error": {"field": "", "code": "no_decision"}}
 
 
@@ -56,8 +58,11 @@ def main() -> None:
     policies, how, bundle, *place = sys.argv[1:]
     read, cut = reader(Path(policies), raw=how == "raw"), cutter(Path(bundle))
     asker: Asker = ServerAsker(Path(place[0])) if place else LibraryAsker(Path(bundle))
+    asker.ask([])  # the library compiles when it is first asked
     gc.disable()  # documents and answers hold no cycles
     source, target = sys.stdin.buffer, sys.stdout.buffer
+    target.write(READY)
+    target.flush()
     while count := source.readline():
         told = [read(source.readline()) for _ in range(int(count))]
         asked = [cut(document) for document, error in told if error is None]

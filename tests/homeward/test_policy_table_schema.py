@@ -125,3 +125,49 @@ def test_a_draft_cannot_loosen_the_form_of_a_row(draft: Path) -> None:
     faults = faults_of(draft)
 
     assert any("POL-01" in one and "allow_everything" in one for one in faults)
+
+
+def test_a_row_of_the_79_may_not_vanish_even_with_its_type(draft: Path) -> None:
+    (draft / "table" / "young_person.yaml").unlink()
+
+    assert "table: row YP-01 is missing" in faults_of(draft)
+
+
+def test_a_row_stands_under_the_number_of_its_category_and_for_all_of_its_types(
+    draft: Path,
+) -> None:
+    change(draft, "table/police.yaml", "category: push_pull", "category: harm")
+    change(
+        draft,
+        "table/lscp.yaml",
+        "recipient: [lscp_panel, lscp_strategic]",
+        "recipient: [lscp_panel]",
+    )
+
+    faults = faults_of(draft)
+
+    assert "table: POL-03 is the row for push_pull and says harm" in faults
+    assert "table: LSC-01 leaves out lscp_strategic" in faults
+
+
+def test_a_row_that_nobody_would_look_up_is_named(draft: Path) -> None:
+    change(draft, "table/police.yaml", "POL-12:", "POL-13:")
+
+    faults = faults_of(draft)
+
+    assert "table: row POL-12 is missing" in faults
+    assert "table: POL-13 is no row that is known" in faults
+
+
+def test_data_without_the_form_is_a_fault_and_no_crash(draft: Path) -> None:
+    (draft / "recipients.yaml").write_text("recipients: {police: {rows: POL}}\n")
+    assert any("recipients.police" in one for one in faults_of(draft))
+
+    (draft / "codes.yaml").unlink()
+    assert any("codes" in one for one in faults_of(draft))
+
+
+def test_a_version_needs_a_label_and_a_switch_that_is_off(draft: Path) -> None:
+    change(draft, "lockdown.yaml", "lockdown: false", "lockdown: true")
+
+    assert any(one.startswith("lockdown.yaml: lockdown has to stand") for one in faults_of(draft))

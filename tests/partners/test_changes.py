@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+from datetime import UTC, datetime
 
 import nats
 import pytest
@@ -18,9 +20,11 @@ class Connected:
     def __init__(self, folder, key) -> None:
         self.folder, self.key = folder, key
         self.out = asyncio.Event()
+        self.out_at: datetime | None = None
 
     async def __aenter__(self):
         async def put_out(*_) -> None:
+            self.out_at = self.out_at or datetime.now(UTC)
             self.out.set()
 
         context = json.loads((self.folder / f"{self.key}.json").read_text())
@@ -48,6 +52,24 @@ def disturbances(home) -> int:
     """Return how often a service lost the broker."""
     logs = [file.read_text() for file in home.logs.glob("*.log") if file.stem != "nats"]
     return sum(text.count(word) for text in logs for word in ("broker.away", "not_listening"))
+
+
+def figures(home, asked_at: datetime, out_at: datetime, acknowledged_at: datetime) -> dict:
+    """Return how long it took, in seconds: what docs/partners.md says of it."""
+    told = [
+        datetime.strptime(found[1], "%Y/%m/%d %H:%M:%S.%f").astimezone()
+        for found in re.finditer(
+            r'^\[\d+\] (\S+ \S+) \[INF\] Trapped "hangup" signal',
+            (home.logs / "nats.log").read_text(), re.MULTILINE,
+        )
+    ]  # fmt: skip
+    return {
+        "asked to out": round((out_at - asked_at).total_seconds(), 3),
+        "broker told to out": round(
+            (out_at - min(at for at in told if at > asked_at)).total_seconds(), 4
+        ),
+        "out before acknowledged": round((acknowledged_at - out_at).total_seconds(), 3),
+    }
 
 
 async def test_a_partner_gets_other_keys_without_a_moment_in_which_it_cannot_read(
@@ -92,11 +114,13 @@ async def test_a_partner_that_is_revoked_is_out_and_comes_back_with_other_keys_o
     (tmp_path / "old.json").write_bytes(public.read_bytes())
     async with Connected(folder, LEAVES) as leaver, Connected(creds(STAYS), STAYS) as other:
         await leaver.position()
-        revoking = asyncio.create_task(ours("revoke", LEAVES, "--json", home=home))
-        async with asyncio.timeout(60):
-            await leaver.out.wait()
-        revoked = await revoking
+        asked_at = datetime.now(UTC)
+        revoked = await ours("revoke", LEAVES, "--json", home=home)
+        acknowledged_at = datetime.now(UTC)
         assert revoked.returncode == 0, revoked.stderr
+        assert leaver.out_at is not None, "acknowledged, and the connection is still open"
+        print(json.dumps(figures(home, asked_at, leaver.out_at, acknowledged_at)))
+        assert asked_at < leaver.out_at < acknowledged_at
         assert not other.out.is_set()
         await other.position()
     told = json.loads(revoked.stdout)

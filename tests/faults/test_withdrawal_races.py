@@ -2,7 +2,8 @@
 
 Every withdrawal goes through the API of a running `sharing` with the real engine, the partner reads
 its feed with its own credentials, and both databases are tried. `HOMEWARD_RACES` says how many; a
-long run is `HOMEWARD_RACES=2000 pytest tests/faults/test_withdrawal_races.py`.
+long run takes longer than a test may (`HOMEWARD_RACES=2000 pytest -n 0 -s -o faulthandler_timeout=0
+tests/faults/test_withdrawal_races.py`); its figures are in docs/reliability.md.
 """
 
 import asyncio

@@ -46,12 +46,20 @@ NOT_LOADED, KNOWN_CASE, REPLACED = "not_loaded", "known_case", "replaced"
 async def watch_policy(app: App) -> None:
     """Follow which version decides and which one this process's engine has, for ever."""
     watch = Watch(app)
-    if app.db.sqlite:  # one process has the file: whoever else is named has ended
-        async with app.db.writing() as session:
-            await session.execute(delete(PolicyEngine))
+    await _go_on(app)
     while True:
         loading = await watch.look()
         await app.woken(WAKE, LOOK_LOADING_S if loading else LOOK_S)
+
+
+async def _go_on(app: App) -> None:
+    """Begin anew to wait for engines where all who waited for them have ended meanwhile."""
+    async with app.db.writing() as session:
+        if app.db.sqlite:  # one process has the file: whoever else is named has ended
+            await session.execute(delete(PolicyEngine))
+        row = await policy_life.the_active(session)
+        if row.loading is not None and not await _fresh(session):
+            row.loading_since = datetime.now(UTC)
 
 
 @dataclass

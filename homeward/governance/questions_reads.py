@@ -1,0 +1,602 @@
+"""What each rule of the policies can see of a document, read from OPA's own syntax tree.
+
+A rule sees the fields that it names, and what the rules that it calls see. Whatever is not
+understood is taken to be seen whole, so the answer may be too much and is never too little.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Steps = tuple[str, ...]
+Node = Any
+"""A piece of OPA's syntax tree as JSON."""
+
+_OF_WHICH_TYPE = frozenset(
+    [
+        "type_name",
+        *(f"is_{kind}" for kind in ("object", "array", "set", "string", "number", "null")),
+    ]
+)
+
+
+_NOTHING: Node = {"head": {"ref": [{"type": "var", "value": ""}]}}
+
+
+@dataclass(frozen=True, order=True)
+class Read:
+    """One place of the input. `shape`: only whether an object is there, or what else is."""
+
+    path: Steps
+    shape: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.path, self.shape)))
+
+    def __hash__(self) -> int:  # worked out once: there are millions of look-ups
+        return self._hash  # type: ignore[attr-defined, no-any-return]
+
+
+@dataclass(frozen=True, order=True)
+class Rule:
+    """One rule as it can be asked for: by name, by fixed keys, or with fixed arguments."""
+
+    package: Steps
+    name: str
+    keys: Steps = ()
+    arguments: tuple[str, ...] = ()
+    """Each as JSON."""
+
+    def __post_init__(self) -> None:
+        whole = (self.package, self.name, self.keys, self.arguments)
+        object.__setattr__(self, "_hash", hash(whole))
+
+    def __hash__(self) -> int:
+        return self._hash  # type: ignore[attr-defined, no-any-return]
+
+    @property
+    def rego(self) -> str:
+        """The reference that asks for it."""
+        steps = "".join(f"[{json.dumps(one)}]" for one in (*self.package, self.name, *self.keys))
+        return f"data{steps}" + (f"({', '.join(self.arguments)})" if self.arguments else "")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A rule that is called, of whose value only the member `part` is read.
+
+    None: all of it is; the empty word: only that it is there, and whether it is an object.
+    """
+
+    rule: Rule
+    part: str | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several rules, by keys that are words, places of the input, or parts of rules."""
+
+    keys: tuple[str | Read | Call, ...]
+    among: tuple[Rule, ...]
+
+
+@dataclass
+class Sight:
+    """What a rule sees by itself, and whom it calls."""
+
+    reads: set[Read] = field(default_factory=set)
+    calls: set[Call] = field(default_factory=set)
+    choices: list[Choice] = field(default_factory=list)
+    functions: set[Rule] = field(default_factory=set)
+    """Whose bodies stand in the rule as if they were written there."""
+
+    def add(self, other: Sight) -> None:
+        """See what `other` sees as well."""
+        self.reads |= other.reads
+        self.calls |= other.calls
+        self.functions |= other.functions
+        self.choices += [one for one in other.choices if one not in self.choices]
+
+
+@dataclass
+class _Package:
+    clauses: dict[str, list[tuple[Node, dict[str, Node]]]] = field(default_factory=dict)
+    """By rule name: each clause, with the imports of its file by alias."""
+
+    def is_function(self, name: str) -> bool:
+        return any("args" in clause["head"] for clause, _ in self.clauses[name])
+
+    def depth(self, name: str) -> int:
+        """How many fixed keys every clause has in its head; 0 where they differ."""
+        heads = [clause["head"] for clause, _ in self.clauses[name]]
+        fixed = {
+            len(head["ref"]) - 1
+            if "key" not in head and all(p["type"] == "string" for p in head["ref"][1:])
+            else 0
+            for head in heads
+        }
+        return fixed.pop() if len(fixed) == 1 else 0
+
+
+@dataclass(frozen=True)
+class _Here:
+    """Where a piece of Rego stands: which names mean what."""
+
+    package: Steps
+    imports: Mapping[str, Node]
+    local: frozenset[str] = frozenset()
+    fixed: Mapping[str, Node] = field(default_factory=dict)
+    """Local names that hold a constant: the arguments of a function called with one."""
+
+    def standing_for(self, places: Mapping[str, Node]) -> _Here:
+        """The same with names for places."""
+        imports = {**self.imports, **places}
+        return _Here(self.package, imports, self.local - places.keys(), self.fixed)
+
+    def inside(self, names: set[str]) -> _Here:
+        kept = {name: one for name, one in self.fixed.items() if name not in names}
+        return _Here(self.package, self.imports, self.local | names, kept)
+
+
+class Sights:
+    """What every rule of the parsed modules sees."""
+
+    def __init__(self, modules: Mapping[str, Node]) -> None:
+        self._packages: dict[Steps, _Package] = {}
+        for module in modules.values():
+            path = tuple(part["value"] for part in module["package"]["path"][1:])
+            package = self._packages.setdefault(path, _Package())
+            imports = {
+                one.get("alias") or one["path"]["value"][-1]["value"]: one["path"]
+                for one in module.get("imports") or ()
+            }
+            for rule in module.get("rules") or ():
+                name = rule["head"]["ref"][0]["value"]
+                package.clauses.setdefault(name, []).append((rule, imports))
+        self._seen: dict[Rule, Sight] = {}
+        self._all: dict[Rule, frozenset[Read]] = {}
+        self._open: list[Rule] = []
+
+    def of(self, rule: Rule) -> Sight:
+        """Return what `rule` sees by itself."""
+        if rule not in self._seen:
+            self._seen[rule] = self._look(rule)
+        return self._seen[rule]
+
+    def unless(self, rule: Rule) -> tuple[Rule, Sight, Sight] | None:
+        """Return the guard of `rule`, and what the first clause and all others see.
+
+        Where the guard has no value, or is false, only what the other clauses see matters; where
+        it holds, and that is the whole condition of the first clause, only that clause.
+        """
+        clauses = self._packages[rule.package].clauses[rule.name]
+        clause, imports = clauses[0]
+        if len(clauses) > 1 or rule.arguments or rule.keys or "else" not in clause:
+            return None
+        first = clause["body"][0]
+        terms = first["terms"]
+        plain = isinstance(terms, dict) and not first.get("negated") and not first.get("with")
+        if not plain or terms.get("type") not in ("var", "ref"):
+            return None
+        here = self._within(clause["body"], _Here(rule.package, imports))
+        place = self._place(_parts(terms), here)
+        if place is None or place[2] or not self._is_plain(place[0], place[1]):
+            return None
+        own, rest = Sight(), Sight()
+        value = clause["head"]["value"]
+        if len(clause["body"]) == 1 and value["type"] in ("var", "ref"):
+            self._clause({**clause, "else": _NOTHING}, _Here(rule.package, imports), own)
+        self._clause(clause["else"], _Here(rule.package, imports), rest)
+        return Rule(place[0], place[1]), own, rest
+
+    def all_reads(self, rule: Rule) -> frozenset[Read]:
+        """Return every place of the input that `rule` sees, through whichever rule it calls."""
+        if rule not in self._all:
+            if rule in self._open:  # it calls itself, which OPA would refuse
+                return frozenset({Read(())})
+            self._open.append(rule)
+            self._all[rule] = frozenset(self._flat(self.of(rule)).reads)
+            self._open.pop()
+        return self._all[rule]
+
+    def constants(self, rule: Rule) -> Iterator[Node]:
+        """Yield the numbers and words that are written in `rule` and the functions in it."""
+        for one in (rule, *self.of(rule).functions):
+            for clause, _ in self._packages[one.package].clauses[one.name]:
+                keys = tuple(part["value"] for part in clause["head"]["ref"][1:])
+                if not one.keys or keys == one.keys:
+                    yield from _constants(clause)
+
+    def rules(self) -> Iterator[Rule]:
+        """Yield every rule that can be asked for by name and keys alone."""
+        for path, package in self._packages.items():
+            for name in package.clauses:
+                if not package.is_function(name):
+                    yield from self._named(path, name)
+
+    # a rule and its clauses
+
+    def _look(self, rule: Rule) -> Sight:
+        package = self._packages[rule.package]
+        sight = Sight()
+        for clause, imports in package.clauses[rule.name]:
+            head = clause["head"]
+            keys = tuple(part["value"] for part in head["ref"][1:])
+            if rule.keys and keys != rule.keys:
+                continue
+            here = _Here(rule.package, imports)
+            self._clause(clause, self._with_arguments(head, rule.arguments, here), sight)
+        return sight
+
+    def _with_arguments(self, head: Node, given: tuple[str, ...], here: _Here) -> _Here:
+        names: set[str] = set()
+        for one in head.get("args") or ():
+            names |= set(_variables(one))
+        fixed = {
+            written["value"]: json.loads(value)
+            for written, value in zip(head.get("args") or (), given, strict=False)
+            if written["type"] == "var"
+        }
+        return _Here(here.package, here.imports, here.local | names, fixed)
+
+    def _within(self, body: Node, here: _Here) -> _Here:
+        """What names mean in a body: its own are local, or stand for a place."""
+        declared = _declared(body)
+        within = here.inside(declared)
+        assigned = [e["terms"] for e in body if _is_assignment(e)]
+        names = [name for terms in assigned for name in _variables(terms[1])]
+        told: dict[str, Node] = {}
+        for _, target, given in assigned:
+            if target["type"] != "var" or given["type"] not in ("var", "ref"):
+                continue
+            parts = _unaliased(_parts(given), within)
+            if names.count(target["value"]) == 1 and self._is_place(parts, within):
+                told[target["value"]] = {"type": "ref", "value": parts}
+        return within.standing_for(told)
+
+    def _is_place(self, parts: list[Node], here: _Here) -> bool:
+        """A place of the input, or a rule, and nothing after it that is worked out."""
+        path, place = self._input_path(parts, here), self._place(parts, here)
+        if path is not None:
+            return not path[1]
+        return place is not None and not place[2] and self._is_plain(place[0], place[1])
+
+    def _is_plain(self, package: Steps, name: str) -> bool:
+        held = self._packages[package]
+        return not held.is_function(name) and not held.depth(name)
+
+    def _clause(self, clause: Node, here: _Here, sight: Sight) -> None:
+        body = clause.get("body") or ()
+        within = self._within(body, here)
+        self._body(body, within, sight)
+        head = clause["head"]
+        for part in (head.get("value"), head.get("key"), *head["ref"][1:], *head.get("args", ())):
+            self._term(part, within, sight)
+        if "else" in clause:
+            self._clause(clause["else"], here, sight)
+
+    def _body(self, body: Node, here: _Here, sight: Sight) -> None:
+        for expression in body:
+            if not expression.get("with"):
+                self._expression(expression["terms"], here, sight)
+                continue
+            # another input, or a rule replaced: what is seen under it is seen here, rule by rule
+            under = Sight()
+            self._expression(expression["terms"], here, under)
+            for replaced in expression["with"]:
+                self._term(replaced["value"], here, under)
+            sight.add(self._flat(under))
+
+    def _expression(self, terms: Node, here: _Here, sight: Sight) -> None:
+        if isinstance(terms, list):
+            if _is_assignment({"terms": terms}) and _stands_for(terms[1], here):
+                self._is_there(_parts(terms[2]), here, sight)
+            else:
+                self._called(terms[0], terms[1:], here, sight)
+        elif "symbols" in terms:
+            for symbol in terms["symbols"]:
+                if symbol["type"] == "call":
+                    self._term(symbol["value"][-1], here, sight)
+        elif "domain" in terms:
+            self._term(terms["domain"], here, sight)
+            names = {n for key in ("key", "value") for n in _variables(terms.get(key))}
+            self._body(terms["body"], self._within(terms["body"], here.inside(names)), sight)
+        else:
+            self._term(terms, here, sight)
+
+    # terms
+
+    def _term(self, term: Node, here: _Here, sight: Sight) -> None:
+        if isinstance(term, list):
+            for one in term:
+                self._term(one, here, sight)
+            return
+        if not isinstance(term, dict):
+            return
+        kind, value = term.get("type"), term.get("value")
+        if kind == "var":
+            self._reference([term], here, sight)
+        elif kind == "ref":
+            self._reference(value, here, sight)
+        elif kind == "call":
+            self._called(value[0], value[1:], here, sight)
+        elif isinstance(value, dict) and "body" in value:
+            within = self._within(value["body"], here)
+            self._body(value["body"], within, sight)
+            for name in ("term", "key", "value"):
+                self._term(value.get(name), within, sight)
+        else:
+            for one in term.values():
+                self._term(one, here, sight)
+
+    def _called(self, operator: Node, given: list[Node], here: _Here, sight: Sight) -> None:
+        if _dotted(operator) == "object.get" and self._member(given, here, sight):
+            return
+        if _dotted(operator) in _OF_WHICH_TYPE and self._type(given[0], here, sight):
+            return
+        for one in given:
+            self._term(one, here, sight)
+        place = self._place(_parts(operator), here)
+        if place is None:
+            return
+        package, name, _ = place
+        if not self._packages[package].is_function(name):
+            self._rule(package, name, [], here, sight)
+            return
+        constants = [_constant(one, here) for one in given]
+        if all(one is not None for one in constants):
+            told = tuple(one for one in constants if one is not None)
+            sight.calls.add(Call(Rule(package, name, arguments=told)))
+        else:
+            sight.add(self._inlined(Rule(package, name)))
+
+    def _is_there(self, parts: list[Node], here: _Here, sight: Sight) -> None:
+        """A name for a place: that something is there is seen, the rest where it is read."""
+        path, place = self._input_path(parts, here), self._place(parts, here)
+        if path is not None:
+            sight.reads.add(Read(path[0], shape=True))
+        elif place is not None:
+            sight.calls.add(Call(Rule(place[0], place[1]), ""))
+
+    def _inlined(self, function: Rule) -> Sight:
+        if function in self._open:
+            return Sight({Read(())})
+        self._open.append(function)
+        seen = self.of(function)
+        self._open.pop()
+        return Sight(seen.reads, seen.calls, seen.choices, {*seen.functions, function})
+
+    def _type(self, of: Node, here: _Here, sight: Sight) -> bool:
+        """`is_object(x)` sees whether an object is there, not what is in it."""
+        path = self._input_path(_parts(of), here) if of["type"] == "ref" else None
+        if path is None or path[1]:
+            return False
+        sight.reads.add(Read(path[0], shape=True))
+        return True
+
+    def _member(self, given: list[Node], here: _Here, sight: Sight) -> bool:
+        """`object.get(x, key, default)` with a key that is known reads no more than that of x."""
+        of, wanted, default = given
+        written = wanted["value"] if wanted["type"] == "array" else [wanted]
+        keys = [_word(one, here) for one in written]
+        if not keys or None in keys or of["type"] not in ("ref", "var"):
+            return False
+        parts, told = _parts(of), tuple(key for key in keys if key is not None)
+        path = self._input_path(parts, here)
+        if path is not None:
+            whole, rest = path
+            if rest:
+                return False
+            sight.reads |= {Read(whole, shape=True), Read((*whole, *told))}
+        else:
+            place = self._place(parts, here)
+            if place is None or place[2] or not self._is_plain(place[0], place[1]):
+                return False
+            sight.calls.add(Call(Rule(place[0], place[1]), told[0]))
+        self._term(default, here, sight)
+        return True
+
+    def _reference(self, parts: list[Node], here: _Here, sight: Sight) -> None:
+        path = self._input_path(parts, here)
+        if path is not None:
+            sight.reads.add(Read(path[0]))
+            self._term(path[1], here, sight)
+            return
+        place = self._place(parts, here)
+        if place is not None:
+            package, name, rest = place
+            if self._packages[package].is_function(name):
+                sight.add(self._inlined(Rule(package, name)))
+            else:
+                self._rule(package, name, rest, here, sight)
+            return
+        data = self._data_path(parts, here)
+        if data is not None and any(path[: len(data)] == data for path in self._packages):
+            for rule in self.rules():  # all of a package, or of several
+                if rule.package[: len(data)] == data:
+                    sight.calls.add(Call(rule))
+        if parts[0]["type"] != "var":
+            self._term(parts[0], here, sight)
+        self._term([one for one in parts[1:] if one["type"] != "string"], here, sight)
+
+    def _rule(self, package: Steps, name: str, rest: list[Node], here: _Here, sight: Sight) -> None:
+        depth = self._packages[package].depth(name)
+        if not depth:
+            part = _word(rest[0], here) if rest else None
+            sight.calls.add(Call(Rule(package, name), part))
+        else:
+            keys = [self._key(one, here) for one in rest[:depth]]
+            among = tuple(self._named(package, name))
+            if len(keys) < depth or None in keys:
+                sight.calls |= {Call(rule) for rule in among}
+            else:
+                told = tuple(key for key in keys if key is not None)
+                sight.choices.append(Choice(told, among))
+        self._term([one for one in rest if one["type"] != "string"], here, sight)
+
+    def _named(self, package: Steps, name: str) -> Iterator[Rule]:
+        held = self._packages[package]
+        if not held.depth(name):
+            yield Rule(package, name)
+            return
+        keys = dict.fromkeys(
+            tuple(part["value"] for part in clause["head"]["ref"][1:])
+            for clause, _ in held.clauses[name]
+        )
+        yield from (Rule(package, name, one) for one in keys)
+
+    # names
+
+    def _key(self, term: Node, here: _Here) -> str | Read | Call | None:
+        word = _word(term, here)
+        if word is not None:
+            return word
+        if term["type"] not in ("ref", "var"):
+            return None
+        path = self._input_path(_parts(term), here)
+        if path is not None:
+            return None if path[1] else Read(path[0])
+        place = self._place(_parts(term), here)
+        if place is None:
+            return None
+        package, name, rest = place
+        held = self._packages[package]
+        if held.is_function(name) or held.depth(name) or len(rest) > 1:
+            return None
+        part = _word(rest[0], here) if rest else None
+        return None if rest and part is None else Call(Rule(package, name), part)
+
+    def _input_path(self, parts: list[Node], here: _Here) -> tuple[Steps, list[Node]] | None:
+        """The named steps below the input, and what follows them; None for what is no input."""
+        parts = _unaliased(parts, here)
+        if parts[0] != {"type": "var", "value": "input"}:
+            return None
+        steps = []
+        for one in parts[1:]:
+            word = _word(one, here)
+            if word is None:
+                break
+            steps.append(word)
+        return tuple(steps), parts[1 + len(steps) :]
+
+    def _data_path(self, parts: list[Node], here: _Here) -> Steps | None:
+        """The named steps below data up to the first that is not named; None for no data."""
+        parts = _unaliased(parts, here)
+        if parts[0] != {"type": "var", "value": "data"}:
+            return None
+        steps = [_word(one, here) for one in parts[1:]]
+        named = steps[: steps.index(None)] if None in steps else steps
+        return tuple(one for one in named if one is not None)
+
+    def _place(self, parts: list[Node], here: _Here) -> tuple[Steps, str, list[Node]] | None:
+        """The rule that a reference leads to, and the steps after it."""
+        parts = _unaliased(parts, here)
+        name = parts[0].get("value")
+        if parts[0]["type"] != "var" or name in here.local:
+            return None
+        own = self._packages[here.package]
+        if name in own.clauses:
+            return here.package, name, parts[1:]
+        data = self._data_path(parts, here)
+        for length in range(len(data or ()), 0, -1):
+            held = self._packages.get((data or ())[: length - 1])
+            if data and held and data[length - 1] in held.clauses:
+                return data[: length - 1], data[length - 1], parts[1 + length :]
+        return None
+
+    def _flat(self, sight: Sight) -> Sight:
+        """See in place of every rule what it sees."""
+        flat = Sight(set(sight.reads))
+        called = {call.rule for call in sight.calls}
+        for choice in sight.choices:
+            called |= {key.rule for key in choice.keys if isinstance(key, Call)}
+            flat.reads |= {key for key in choice.keys if isinstance(key, Read)}
+            called |= set(choice.among)
+        for rule in called:
+            flat.reads |= self.all_reads(rule)
+        return flat
+
+
+def _is_assignment(expression: Node) -> bool:
+    terms = expression["terms"]
+    return isinstance(terms, list) and _dotted(terms[0]) == "assign"
+
+
+def _stands_for(target: Node, here: _Here) -> bool:
+    name = target["value"] if target["type"] == "var" else ""
+    return name in here.imports and name not in here.local
+
+
+def _unaliased(parts: list[Node], here: _Here) -> list[Node]:
+    name = parts[0].get("value")
+    if parts[0]["type"] == "var" and name not in here.local and name in here.imports:
+        return [*_parts(here.imports[name]), *parts[1:]]
+    return parts
+
+
+def _parts(term: Node) -> list[Node]:
+    return list(term["value"]) if term["type"] == "ref" else [term]
+
+
+def _dotted(term: Node) -> str:
+    return ".".join(str(part.get("value")) for part in _parts(term))
+
+
+def _word(term: Node, here: _Here) -> str | None:
+    """The word that a term is, written or given to a function as a constant."""
+    if term["type"] == "string":
+        return str(term["value"])
+    held = here.fixed.get(term["value"]) if term["type"] == "var" else None
+    return held if isinstance(held, str) else None
+
+
+def _constant(term: Node, here: _Here) -> str | None:
+    """A constant as JSON; None for what is none."""
+    if term["type"] in ("string", "number", "boolean", "null"):
+        return json.dumps(term.get("value"))
+    if term["type"] == "var" and term["value"] in here.fixed:
+        return json.dumps(here.fixed[term["value"]])
+    return None
+
+
+def _constants(node: Node) -> Iterator[Node]:
+    """Yield what is written as a value; the steps of a reference are names."""
+    if isinstance(node, list):
+        for one in node:
+            yield from _constants(one)
+    elif isinstance(node, dict):
+        if node.get("type") in ("string", "number"):
+            yield node["value"]
+        elif node.get("type") != "ref":
+            for one in node.values():
+                yield from _constants(one)
+
+
+def _variables(pattern: Node) -> Iterator[str]:
+    """The names in a pattern that is assigned to."""
+    if isinstance(pattern, list):
+        for one in pattern:
+            yield from _variables(one)
+    elif isinstance(pattern, dict):
+        if pattern.get("type") == "var":
+            yield pattern["value"]
+        elif pattern.get("type") in ("array", "object"):
+            yield from _variables(pattern["value"])
+
+
+def _declared(body: Node) -> set[str]:
+    """The names that a body declares for itself and for all that stands within it."""
+    names: set[str] = set()
+    for expression in body:
+        terms = expression["terms"]
+        if isinstance(terms, list):
+            if _dotted(terms[0]) == "assign":
+                names |= set(_variables(terms[1]))
+        elif "symbols" in terms:
+            for symbol in terms["symbols"]:
+                told = [symbol] if symbol["type"] == "var" else symbol["value"][1:-1]
+                names |= set(_variables(told))
+    return names

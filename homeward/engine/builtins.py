@@ -67,21 +67,22 @@ def _rule_names(module: Node) -> Iterator[str]:
         yield rule["head"]["ref"][0]["value"]
 
 
-def _called(node: Node) -> Iterator[str]:
+def _called(root: Node) -> Iterator[str]:
     """Yield every name that stands where a function is called, or put in place of another."""
-    if isinstance(node, list):
-        for one in node:
-            yield from _called(one)
-    elif isinstance(node, dict):
-        if node.get("type") == "call":
-            yield _dotted(node["value"][0])
-        terms = node.get("terms")
-        if isinstance(terms, list):
-            yield _dotted(terms[0])
-        for replaced in node.get("with") or ():
-            yield from _in_with(replaced)
-        for value in node.values():
-            yield from _called(value)
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting += node
+        elif isinstance(node, dict):
+            if node.get("type") == "call":
+                yield _dotted(node["value"][0])
+            terms = node.get("terms")
+            if isinstance(terms, list):
+                yield _dotted(terms[0])
+            for replaced in node.get("with") or ():
+                yield from _in_with(replaced)
+            waiting += node.values()
 
 
 def _in_with(replaced: Node) -> Iterator[str]:

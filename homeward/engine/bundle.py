@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from contracts.policies import digest as digest_of
 from homeward.engine import builtins
 from homeward.engine.faults import BrokenPoliciesError, NoAnswerError
 from homeward.engine.found import Engine, find_engine, query
+from homeward.engine.plain import plain_files, read_text, read_yaml
 from homeward.engine.reads import facts_read
 from homeward.engine.rows import compiled
 
@@ -22,9 +22,13 @@ _PARSE = "{name: rego.parse_module(name, source) | some name, source in input}"
 
 
 def policy_files(policies: Path, tests: bool = False) -> list[Path]:
-    """Return the Rego and data files that are loaded, in the order of their names."""
+    """Return the Rego and data files that are loaded, in the order of their names.
+
+    Raises BrokenPoliciesError where one of them is no plain file of this folder.
+    """
     rego = [p for p in policies.rglob("*.rego") if tests or not p.name.endswith("_test.rego")]
-    return sorted([*rego, *policies.rglob("*.yaml")], key=lambda p: p.relative_to(policies).parts)
+    found = plain_files(policies, [*rego, *policies.rglob("*.yaml")])
+    return sorted(found, key=lambda p: p.relative_to(policies).parts)
 
 
 def policy_digest(policies: Path) -> str:
@@ -77,7 +81,7 @@ def _build(policies: Path, into: Path, engine: Engine, tests: bool) -> str:
 def parse(policies: Path, engine: Engine, tests: bool = True) -> dict[str, Any]:
     """Return the parsed modules by file. Raises BrokenPoliciesError, also for built-ins."""
     sources = {
-        file.relative_to(policies).as_posix(): file.read_text(encoding="utf-8")
+        file.relative_to(policies).as_posix(): read_text(file, policies)
         for file in policy_files(policies, tests)
         if file.suffix == ".rego"
     }
@@ -112,29 +116,3 @@ def read_data(policies: Path) -> dict[str, Any]:
     if faults:
         raise BrokenPoliciesError(faults)
     return whole
-
-
-def read_yaml(content: bytes) -> dict[str, Any]:
-    """Return what one data file holds. Raises YAMLError, ValueError or TypeError where it may not.
-
-    What JSON could not say (a bare date, a number that is none) is refused, as OPA would see it.
-    """
-    read = yaml.load(content, Loader=_OnceLoader)  # noqa: S506 - a safe loader
-    json.dumps(read, allow_nan=False)
-    if not isinstance(read, dict):
-        raise ValueError("is not a set of names")
-    return read
-
-
-class _OnceLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML in which a name may stand only once: a second row POL-05 would silently win."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        names = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for name in names:
-            if not isinstance(name, str) or names.count(name) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the name {name} is no word or stands twice", node.start_mark
-                )
-        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
-        return mapping

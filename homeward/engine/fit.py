@@ -8,6 +8,9 @@ from typing import Any
 
 import jsonschema_rs
 
+from homeward.engine.faults import BrokenPoliciesError
+from homeward.engine.plain import plain_files
+
 SCHEMA = Path("schema") / "decision-input.schema.json"
 """Within the policies' folder."""
 
@@ -35,8 +38,13 @@ def reader(policies: Path, raw: bool) -> Callable[[bytes], tuple[Any, dict[str, 
 
 def checker(policies: Path) -> Callable[[object], dict[str, str] | None]:
     """Return what names the first field that does not fit the contract, and how."""
-    schema = json.loads((policies / SCHEMA).read_bytes())
-    validator = jsonschema_rs.Draft202012Validator(schema)
+    try:
+        plain_files(policies, [policies / SCHEMA])
+        schema = json.loads((policies / SCHEMA).read_bytes())
+        # a reference to elsewhere would make this machine fetch it
+        validator = jsonschema_rs.Draft202012Validator(schema, retriever=_nothing)
+    except (ValueError, RecursionError) as error:
+        raise BrokenPoliciesError([f"{SCHEMA}: {error}"]) from error
 
     def fault_of(document: object) -> dict[str, str] | None:
         if validator.is_valid(document):
@@ -44,6 +52,10 @@ def checker(policies: Path) -> Callable[[object], dict[str, str] | None]:
         return _named(next(iter(validator.iter_errors(document))))
 
     return fault_of
+
+
+def _nothing(uri: str) -> Any:
+    raise ValueError(f"{uri} is elsewhere")
 
 
 def _named(error: jsonschema_rs.ValidationError) -> dict[str, str]:

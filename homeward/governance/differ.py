@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from contracts.policies import digest, is_loaded
-from homeward.engine.bundle import read_yaml
+from homeward.engine.plain import read_yaml
 from homeward.governance.differ_data import TITLES, described, understood
 from homeward.governance.differ_paths import same
 from homeward.governance.differ_rows import rows_told

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from homeward.engine import policy_digest
+from homeward.engine import NoAnswerError, policy_digest
 from homeward.governance import words
 from homeward.governance.explain_asked import FALSE, TRUE, UNKNOWN, Asked, asking
 from homeward.governance.explain_changes import kind_of, smallest
@@ -45,6 +45,8 @@ def explain(policies: Path, document: Data) -> Data:
     titles = titles_of(policies)
     with asking(policies) as asked:
         (steps,) = asked.steps([document])
+        if "decision" not in steps:
+            raise NoAnswerError("the policies give no decision on this document")
         decision, row = steps["decision"], str(steps.get("row_id", ""))
         row_asked = asked.row(steps)
         paths = row_asked.judged([document])[0]

@@ -12,7 +12,7 @@ from homeward.governance.explain_asked import TRUE, Asked, Row
 from homeward.governance.explain_fields import Change, changes
 
 Data = dict[str, Any]
-PAIRS_MAX = 350
+PAIRS_MAX = 300
 """Pairs that are asked; with the single ones the whole stays below 600 questions."""
 
 

@@ -31,7 +31,9 @@ async def lost_among(feeds: Feeds, partner: str, sent: Iterable[Release]) -> lis
     """
     gone = []
     for release in sent:
-        there = await feeds.message(partner, int(release.stream_seq or 0))
+        if release.stream_seq is None:
+            continue  # taken back after a loss: it lies nowhere
+        there = await feeds.message(partner, release.stream_seq)
         if there is None or there.msg_id != release.id:
             gone.append(release)
     if not gone:
@@ -51,7 +53,11 @@ async def unread(outlet: Outlet, partner: str) -> Sequence[Release]:
     async with outlet.app.db.reading() as session:
         found: list[Release] = []
         while True:
-            chosen = select(Release).where(Release.partner_key == partner, Release.state == SENT)
+            chosen = select(Release).where(
+                Release.partner_key == partner,
+                Release.state == SENT,
+                Release.stream_seq.is_not(None),  # else it was taken back after a loss
+            )
             if found:
                 chosen = chosen.where(Release.number > found[-1].number)
             page = (await session.scalars(chosen.order_by(Release.number).limit(PAGE))).all()

@@ -96,7 +96,8 @@ async def _feeds(app: App) -> Mapping[str, Values]:
     async with app.db.reading() as session:
         ours = select(Partner.key).where(Partner.revoked_at.is_(None)).order_by(Partner.key)
         for key in (await session.scalars(ours.limit(PARTNERS_MAX))).all():
-            unread = _first_of(Release.partner_key == key, _is(SENT))
+            lies = Release.stream_seq.is_not(None)  # what a loss took is on no feed any more
+            unread = _first_of(Release.partner_key == key, _is(SENT), lies)
             count, first = (await session.execute(unread)).one()
             counts[(key,)], ages[(key,)] = count, _age_s(now, first)
     return {

@@ -406,6 +406,21 @@ async def test_after_a_loss_what_is_no_longer_of_its_epoch_does_not_go_out_again
     assert [(e["type"], e["number"]) for e in events] == [(feed.VOID, 1), (feed.VOID, 2)]
 
 
+async def test_what_was_taken_back_after_a_loss_does_not_stand_in_the_way_of_receipts(world):
+    await world.permit(1, 2)
+    await world.deliver()
+    await lose_the_stream(world)
+    await raise_epoch(world)
+    await take_receipts(world.outlet)
+    await world.deliver()  # neither goes out again, and both may have been read before
+    world.outlet.looked_through.clear()  # the broker is started again
+    await world.read()
+
+    await take_receipts(world.outlet)
+
+    assert world.outlet.looked_through.keys() == {world.partner}
+
+
 async def test_a_message_that_the_broker_passes_over_is_not_taken_for_read(world):
     await world.permit(1, 2, 3, 4)
     await world.deliver()

@@ -1,5 +1,76 @@
 """The safety envelope, over an enumerated space."""
 
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
 import typer
 
+from contracts.policies import report_digest
+from homeward.governance.coverage import history as read_history
+from homeward.governance.drafts import opened
+from homeward.governance.prove import FULL, REDUCED, report
+from homeward.governance.saying import NO, OK, POLICIES, plainly, write
+
 app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+_SHOWN = 40
+
+
+@app.command()
+def prove(
+    draft: Annotated[str, typer.Argument(help="A folder or a revision; else the tree's.")] = str(
+        POLICIES
+    ),
+    as_json: Annotated[Path | None, typer.Option("--json", help="Write the report here.")] = None,
+    cores: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 2,
+    reduced: Annotated[bool, typer.Option("--reduced", help="A small part of the space.")] = False,
+    history: Annotated[
+        Path | None, typer.Option(help='JSON lines {"rule_ids": [...], "count": n} of decisions.')
+    ] = None,
+) -> None:
+    """Look for any case in which the rules would do what no rules may do."""
+    with plainly(), opened(draft) as folder:
+        known = None
+        if history is not None:
+            lines = history.read_text(encoding="utf-8").splitlines()
+            known = read_history(json.loads(line) for line in lines if line.strip())
+        told = report(folder, REDUCED if reduced else FULL, cores, _progress, known)
+    if as_json is not None:
+        write(as_json, json.dumps(told, indent=2, ensure_ascii=False))
+    for line in as_text(told):
+        typer.echo(line)
+    raise typer.Exit(NO if told["findings"] else OK)
+
+
+def as_text(told: dict[str, Any]) -> list[str]:
+    """Return the report as lines for a person."""
+    machine, space = told["machine"], told["space"]
+    lines = [
+        f"Policy {told['version']} ({told['policy'][:12]})",
+        f"{told['inputs']:,} inputs over {len(space['fields'])} fields that the rules read; "
+        f"{machine['questions']:,} distinct questions to OPA; {told['took_s']} s on "
+        f"{machine['cores']} cores, {machine['memory_mb']} MB",
+        *(f"  {count:>12,}  {how}" for how, count in space["by"].items()),
+        "",
+    ]
+    for one in told["invariants"]:
+        mark = "held  " if one["held"] else "BROKEN"
+        lines.append(f"{mark}  {one['title']} ({one['looked_at']:,} looked at)")
+    findings = told["findings"]
+    lines += ["", *(f"- {one['text']}" for one in findings[:_SHOWN])]
+    if len(findings) > _SHOWN:
+        lines.append(f"and {len(findings) - _SHOWN} more; see --json")
+    silent = [path for path, count in told["coverage"]["paths"].items() if not count["decided"]]
+    if silent:
+        lines += ["", "Paths that were open and never decided (another one asks for less):"]
+        lines += [f"  {path}" for path in silent]
+    lines += ["", f"report {report_digest(told)}"]
+    return lines
+
+
+def _progress(done: int, of: int) -> None:
+    sys.stderr.write(f"\r{done} of {of} cells")
+    sys.stderr.write("\n" if done == of else "")
+    sys.stderr.flush()

@@ -434,7 +434,8 @@ class Sights:
                 sight.calls |= {Call(rule) for rule in among}
             else:
                 told = tuple(key for key in keys if key is not None)
-                sight.choices.append(Choice(told, among))
+                choice = Choice(told, among)
+                sight.choices += [choice] if choice not in sight.choices else []
         self._term([one for one in rest if one["type"] != "string"], here, sight)
 
     def _named(self, package: Steps, name: str) -> Iterator[Rule]:

@@ -6,7 +6,6 @@ opened by whoever holds the database, and says nothing about a child to whoever 
 
 import hashlib
 import hmac
-import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -156,7 +155,7 @@ def unchained(kind: str, body: Mapping[str, Any], at: datetime) -> dict[str, Any
 
 def chained(seq: int, prev: str, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row of entry `seq`, which follows the one whose hash is `prev`."""
-    digest = ledger.entry_hash(seq, row["at"], row["kind"], json.loads(row["body"]), prev)
+    digest = ledger.text_hash(seq, row["at"], row["kind"], row["body"], prev)
     entry = {name: row[name] for name in ("at", "kind", "body")}
     return {"seq": seq, **entry, "prev": prev, "hash": digest}
 

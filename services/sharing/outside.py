@@ -7,7 +7,7 @@ was read under, whatever our database says.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ledger
@@ -25,6 +25,8 @@ from services.sharing.tables import (
     Partner,
     Release,
 )
+
+_READ_BY = select(ReadOutside).where(ReadOutside.partner_key.in_(bindparam("keys", expanding=True)))
 
 
 class Held(NamedTuple):
@@ -161,8 +163,8 @@ async def read_by(session: AsyncSession, partners: Iterable[str]) -> dict[str, R
     keys = set(partners)
     if not keys:
         return {}
-    chosen = select(ReadOutside).where(ReadOutside.partner_key.in_(keys))
-    return {one.release_id: one for one in await session.scalars(chosen)}
+    found = await session.scalars(_READ_BY, {"keys": sorted(keys)})
+    return {one.release_id: one for one in found}
 
 
 async def highest_of(session: AsyncSession, partner: str) -> int:

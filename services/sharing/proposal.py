@@ -19,7 +19,7 @@ from services.sharing.tables import Child, Decision, Item, Release
 
 _CHILD: Any = bindparam("child_id")
 _STANDING = select(Decision).where(Decision.child_id == _CHILD, Decision.current)
-_ITEMS = select(Item).where(Item.child_id == _CHILD)
+_ITEMS = select(Item.id, Item.fields, Item.worker).where(Item.child_id == _CHILD)
 _LIVE = select(Release.decision_id).where(Release.child_id == _CHILD, Release.state.in_(LIVE))
 
 
@@ -91,7 +91,7 @@ async def propose(app: App, session: AsyncSession, child_id: str) -> Proposal | 
     whose = {"child_id": child_id}
     standing = await session.scalars(_STANDING, whose)
     current = {(one.item_id, one.recipient): one for one in standing}
-    rows = (await session.scalars(_ITEMS, whose)).all()
+    rows = (await session.execute(_ITEMS, whose)).all()
     found = []
     documents = Documents(facts, now)
     for item, recipient in pairs(facts, policy.data.carers):

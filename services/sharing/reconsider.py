@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from messaging.app import App
 from messaging.edge import NotFoundThereError, RefusedThereError
@@ -34,6 +34,13 @@ _AT_ONCE = 4
 """Children looked at at a time; on SQLite their transactions queue anyway."""
 _DELAY_FIRST_S = 0.2
 _DELAY_MAX_S = 5.0
+
+_DIRTY = (
+    select(Child.id)
+    .where(Child.dirty, Child.id > bindparam("after"))
+    .order_by(Child.id)
+    .limit(_BATCH)
+)
 
 
 @dataclass
@@ -106,8 +113,7 @@ async def reconsider_for_ever(app: App) -> None:
 
 async def _dirty(app: App, after: str) -> Sequence[str]:
     async with app.db.reading() as session:
-        wanted = select(Child.id).where(Child.dirty, Child.id > after)
-        return (await session.scalars(wanted.order_by(Child.id).limit(_BATCH))).all()
+        return (await session.scalars(_DIRTY, {"after": after})).all()
 
 
 async def reconsider(app: App, child_id: str) -> bool:
@@ -128,10 +134,11 @@ async def reconsider(app: App, child_id: str) -> bool:
 async def _propose(app: App, child_id: str) -> Proposal | None:
     async with app.db.reading() as session:
         child = await session.get(Child, child_id)
-    if child is None:
-        return None
-    if child.wanted_version > child.version:
-        await read_again(app, child_id, child.wanted_version)
+        if child is None:
+            return None
+        if child.wanted_version <= child.version:
+            return await propose(app, session, child_id)
+    await read_again(app, child_id, child.wanted_version)
     async with app.db.reading() as session:
         return await propose(app, session, child_id)
 

@@ -3,7 +3,7 @@
 The gate moves only what has not left. A release that the relay has claimed is the relay's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -40,7 +40,7 @@ Notes = list[tuple[str, Mapping[str, Any]]]
 
 _CHILD: Any = bindparam("child_id")
 _RELEASES = select(Release).where(Release.child_id == _CHILD).options(defer(Release.sealed))
-_RECIPIENTS = select(Recipient).where(Recipient.child_id == _CHILD)
+_RECIPIENTS = select(Recipient.key, Recipient.partner_key).where(Recipient.child_id == _CHILD)
 
 
 async def keep_releases(
@@ -52,8 +52,8 @@ async def keep_releases(
     now: datetime,
     notes: Notes,
     events: list[Event],
-) -> bool:
-    """Bring the releases of a child in line with its decisions; tell whether all are.
+) -> tuple[bool, Collection[Release]]:
+    """Bring the releases of a child in line with its decisions; tell whether all are; return all.
 
     They are not while one is being taken back: whether it was read is not known yet.
 
@@ -63,18 +63,16 @@ async def keep_releases(
     child_id = proposal.facts.child.id
     whose = {"child_id": child_id}
     rows = {row.id: row for row in await session.scalars(_RELEASES, whose)}
-    recipients = {row.key: row for row in await session.scalars(_RECIPIENTS, whose)}
-    read = await read_by(
-        session, (row.partner_key for row in recipients.values() if row.partner_key)
-    )
+    feeds = {row.key: row.partner_key for row in await session.execute(_RECIPIENTS, whose)}
+    read = await read_by(session, filter(None, feeds.values()))
     proposed, settled = set(), True
     for pair in proposal.pairs:
         proposed.add((pair.item.id, pair.recipient.key))
         if not pair.decided or pair.current is None:
             continue
-        recipient = recipients[pair.recipient.key]
+        feed = feeds[pair.recipient.key]
         stands = _standing(
-            app, rows, proposal, pair, recipient, read=read, decision=pair.current, now=now
+            app, rows, proposal, pair, feed, read=read, decision=pair.current, now=now
         )
         if stands is not None and stands.id not in rows:
             session.add(stands)
@@ -89,12 +87,12 @@ async def keep_releases(
         if stands is not None:
             rows[stands.id] = stands
             settled = settled and stands.state != WITHDRAWN
-            _carry(stands, proposal, pair, recipient, pair.current)
+            _carry(stands, proposal, pair, feed, pair.current)
     for row in rows.values():
         if row.state in STOPPABLE and (row.item_id, row.recipient) not in proposed:
             stop(row, CANCELLED)
     await session.flush()
-    return settled
+    return settled, rows.values()
 
 
 def stop(row: Release, to: str) -> None:
@@ -116,7 +114,7 @@ def _standing(
     rows: Mapping[str, Release],
     proposal: Proposal,
     pair: Pair,
-    recipient: Recipient,
+    feed: str | None,
     *,
     read: Mapping[str, ReadOutside],
     decision: Decision,
@@ -124,7 +122,8 @@ def _standing(
 ) -> Release | None:
     """Return the release that the decision of a pair permits: an existing one, or a new one.
 
-    `read`: what its partner has although this database lost it; that is not released once more.
+    `feed` is its recipient's. `read`: what its partner has although this database lost it; that is
+    not released once more.
     """
     if decision.decision not in ("allow", "allow_redacted"):
         return None
@@ -150,12 +149,12 @@ def _standing(
         item_version=pair.item.version,
         category=pair.item.category,
         recipient=pair.recipient.key,
-        partner_key=recipient.partner_key,
+        partner_key=feed,
         epoch=proposal.epoch,
         recipient_version=pair.recipient.version,
         policy_version=decision.policy_version,
         policy_digest=decision.policy_digest,
-        state=_state(proposal, pair, recipient, decision),
+        state=_state(proposal, pair, feed, decision),
         content=_content(pair, decision),
         permitted_at=now,
     )
@@ -183,7 +182,7 @@ def _content(pair: Pair, decision: Decision) -> dict[str, Any]:
 
 
 def _carry(
-    row: Release, proposal: Proposal, pair: Pair, recipient: Recipient, decision: Decision
+    row: Release, proposal: Proposal, pair: Pair, feed: str | None, decision: Decision
 ) -> None:
     """Let a release that has not left stand for this epoch, where its decision stands."""
     row.decision_id = decision.id
@@ -193,19 +192,19 @@ def _carry(
     row.recipient_version = pair.recipient.version
     row.policy_version = decision.policy_version
     row.policy_digest = decision.policy_digest
-    row.partner_key = recipient.partner_key
+    row.partner_key = feed
     if pair.content is not None:
         row.content = _content(pair, decision)
-    state = _state(proposal, pair, recipient, decision)
+    state = _state(proposal, pair, feed, decision)
     if state != row.state:
         row.state = move(row.state, state)
 
 
-def _state(proposal: Proposal, pair: Pair, recipient: Recipient, decision: Decision) -> str:
+def _state(proposal: Proposal, pair: Pair, feed: str | None, decision: Decision) -> str:
     first = told_first(decision.obligations) and pair.recipient.key != SELF
     told = holding(proposal.facts.judgements, "child_told", pair.item, pair.recipient.key)
     # told, or a recorded reason why not: either way somebody has thought of the child first
-    return first_state(recipient.partner_key is not None, first, told is not None)
+    return first_state(feed is not None, first, told is not None)
 
 
 def noted(row: Release, pair: Pair) -> dict[str, Any]:

@@ -68,17 +68,18 @@ async def settle(app: App, proposal: Proposal) -> bool:
             for pair in proposal.pairs
             if pair.current is not None and pair.decided and pair.answer is None
         }
-        in_line = await keep_releases(
+        in_line, releases = await keep_releases(
             app, session, proposal, decisions, now=now, notes=notes, events=events
         )
-        held = await keep_tasks(app, session, proposal, {**standing, **decisions}, now)
+        made = {**standing, **decisions}
+        held = await keep_tasks(app, session, proposal, made, releases, now=now)
         await page_if_urgent(app, session, proposal, held, now)
         await session.flush()
         await emit_all(session, events)
         await ledger.append_all(session, notes, now)
         child.dirty = not (in_line and all(pair.answered for pair in proposal.pairs))
+        # no clock that is begun here ends within the second in which all are looked at anyway
         wake(session, "delivery")
-        wake(session, "due")
         settled = not child.dirty
     for decision in decisions.values():
         here.decisions.labels(decision.decision).inc()

@@ -4,7 +4,7 @@ One task per child and owner for all holds, one per recipient and interview for 
 each closes by itself when nothing is left of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from datetime import time as time_of_day
@@ -26,7 +26,6 @@ _VERIFY_WITHIN_H = 24
 _TELL_WITHIN_H = 24
 
 _CHILD: Any = bindparam("child_id")
-_TO_TELL = select(Release).where(Release.child_id == _CHILD, Release.state.in_((TELL, WAITING)))
 _OPEN = select(Task).where(Task.child_id == _CHILD, Task.state == "open")
 
 
@@ -55,9 +54,11 @@ async def keep_tasks(
     session: AsyncSession,
     proposal: Proposal,
     decisions: Mapping[str, Decision],
+    releases: Collection[Release],
+    *,
     now: datetime,
 ) -> list[tuple[Pair, Decision]]:
-    """Bring a child's open tasks in line with its decisions; return the pairs that are held."""
+    """Bring a child's open tasks in line with its decisions and releases; return what is held."""
     held = [
         (pair, pair.current)
         for pair in proposal.pairs
@@ -65,8 +66,6 @@ async def keep_tasks(
         and pair.current.id in decisions
         and pair.current.decision == "defer"
     ]
-    found = await session.scalars(_TO_TELL, {"child_id": proposal.facts.child.id})
-    releases = found.all()
     wanted = [
         *_holds(gate(app), held, [row for row in releases if row.state == WAITING]),
         *_to_verify(proposal, decisions, now),

@@ -11,6 +11,7 @@ from support.running import eventually
 from support_gate import NOON, Case, judged
 from support_versions import Engine, Life, called, digest_of, known, tree
 
+from contracts import feed as contract
 from homeward.feed_open import Opener
 from messaging.database import lock
 from services.sharing.policy_life_active import VersionMovedError
@@ -64,14 +65,17 @@ class Council:
         answer = await self.case.service.call("POST", "/partners", body | {"public": public})
         assert answer.status_code == 201, answer.text
 
-    async def read(self, count: int) -> list[dict]:
+    async def read(self, names: set[str]) -> dict[str, dict]:
+        """Read the feed until all these releases were there; a void took the place of any other."""
         client = await self.case.nats.connect(COUNCIL)
         context = client.jetstream(prefix="JSC.API")
         feed = await context.pull_subscribe_bind(COUNCIL, f"FEED_{COUNCIL}")
-        found: list[dict] = []
-        while len(found) < count:
-            for message in await feed.fetch(count - len(found), timeout=5):
-                found.append(self.opener.open(message.data))
+        found: dict[str, dict] = {}
+        while not names <= found.keys():
+            for message in await feed.fetch(10, timeout=10):
+                opened = self.opener.open(message.data)
+                if opened["type"] == contract.RELEASE:
+                    found[opened["jti"]] = opened
                 await message.ack_sync()
         await client.close()
         return found
@@ -134,7 +138,7 @@ async def test_under_load_no_release_is_of_a_version_that_does_not_decide_and_no
     await each_was_of_the_version_that_decided(life, labels)
 
     rows = [row for several in (await sent(case)).values() for row in several]
-    told = {one["jti"]: one for one in await council.read(len(rows))}
+    told = await council.read({row.id for row in rows})
     assert {row.id: row.policy_version for row in rows} == {
         name: one["policy_version"] for name, one in told.items()
     }

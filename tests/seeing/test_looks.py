@@ -18,8 +18,8 @@ from messaging.gauges import Family, Gauges, Look
 from messaging.migrate import migrate
 
 NOW = datetime(2026, 11, 27, 9, tzinfo=UTC)
-TINY = {"SCAN CONSTANT ROW", "SCAN quarantine"}
-"""A row for each restore of a backup."""
+TINY = {"SCAN CONSTANT ROW", "SCAN quarantine", "SCAN policy_active"}
+"""A row for each restore of a backup, and one for the version of the policies that decides."""
 SERVICES = ("referral", "scheduling", "sharing", "notify")
 
 
@@ -27,6 +27,13 @@ SERVICES = ("referral", "scheduling", "sharing", "notify")
 def plenty_of_time(monkeypatch):
     """A busy machine is no database that hangs."""
     monkeypatch.setattr(gauges, "WITHIN_S", 60.0)
+
+
+@pytest.fixture(autouse=True)
+def an_engine_with_our_policies(monkeypatch):
+    """There is no engine here; which policies it has, `tests/sharing/test_policy_life.py` asks."""
+    metrics = import_module("services.sharing.metrics")
+    monkeypatch.setattr(metrics, "gate", lambda _app: SimpleNamespace(serves=True))
 
 
 @pytest.fixture
@@ -37,8 +44,13 @@ async def a_database(database_url):
     async def make(service: str) -> SimpleNamespace:
         package = import_module(f"services.{service}")
         await migrate(database_url, Path(package.__file__).with_name("migrations") / "versions")
-        app = SimpleNamespace(db=Database(database_url), clock=SimpleNamespace(now=lambda: NOW))
+        app = SimpleNamespace(
+            db=Database(database_url),
+            clock=SimpleNamespace(now=lambda: NOW),
+        )
         made.append(app.db)
+        if service == "sharing":
+            await add(app, in_force())
         return app
 
     yield make
@@ -138,6 +150,8 @@ async def test_a_feed_is_behind_by_what_its_partner_has_not_acknowledged(a_datab
     app = await a_database("sharing")
     await add(app, a_partner(), a_release("sent", 1, hours=5), a_release("sent", 2, hours=2))
     await add(app, a_release("delivered", 3, hours=90), a_release("queued", 4, hours=1))
+    # taken back after the broker lost its disk: it may have been read before, and lies nowhere
+    await add(app, a_release("sent", 5, hours=900, stream_seq=None))
 
     found = await taken("sharing", app)
 
@@ -247,6 +261,13 @@ def an_offer(episode_id: str, due_at: datetime):
     )  # fmt: skip
 
 
+def in_force():
+    """Return what every `sharing` writes at its first start: which policies decide."""
+    from services.sharing.policy_tables import PolicyActive
+
+    return PolicyActive(id=1, digest="d", version="1", since=NOW)
+
+
 def a_partner():
     from services.sharing.tables import Partner
 
@@ -255,7 +276,7 @@ def a_partner():
     )
 
 
-def a_release(state: str, number: int, hours: float):
+def a_release(state: str, number: int, hours: float, **changes):
     from services.sharing.tables import Release
 
     return Release(
@@ -263,6 +284,7 @@ def a_release(state: str, number: int, hours: float):
         item_version=1, category="harm", recipient="northshire-police",
         partner_key="northshire-police", epoch=1, recipient_version=1, policy_version="1",
         policy_digest="d", state=state, number=number, permitted_at=NOW - timedelta(hours=hours),
+        **{"stream_seq": number} | changes,
     )  # fmt: skip
 
 

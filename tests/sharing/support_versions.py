@@ -164,6 +164,7 @@ class Life:
 
     async def decides(self, digest: str) -> None:
         async def now() -> bool:
+            await asyncio.sleep(0.1)
             return await self.active() == digest
 
         await eventually(now, 60, "it does not decide")

@@ -114,18 +114,17 @@ async def test_under_load_no_release_is_of_a_version_that_does_not_decide_and_no
     async def keep_coming() -> None:
         while not stop.is_set():
             children.append(await a_child(case, len(children)))
+            await asyncio.sleep(0.2)  # the machine is wanted for the engine as well
 
     coming = asyncio.create_task(keep_coming())
     first = await life.active()
-    await eventually(lambda: len(children) > 2, 90)
+    await more(coming, children, 3)
     new = called("2026.12.1")
     second = await life.brought_in(new)
-    so_far = len(children)
-    await eventually(lambda: len(children) > so_far + 2, 90)
+    await more(coming, children, 3)
     back = called("2026.12.2")  # a new version with the old content
     third = await life.brought_in(back)
-    so_far = len(children)
-    await eventually(lambda: len(children) > so_far + 2, 90)
+    await more(coming, children, 3)
     stop.set()
     await coming
 
@@ -147,6 +146,18 @@ async def test_under_load_no_release_is_of_a_version_that_does_not_decide_and_no
     assert await life.state(first) == await life.state(second) == "superseded"
     kinds = [one["kind"] for one in await life.ledger()]
     assert kinds.count("policy_rolled_back") == 2  # both rule as the first did
+
+
+async def more(coming: asyncio.Task[None], children: list[str], count: int) -> None:
+    """Wait for so many more children; what went wrong with one is said."""
+    wanted = len(children) + count
+
+    def there() -> bool:
+        if coming.done():
+            coming.result()
+        return len(children) >= wanted
+
+    await eventually(there, 90)
 
 
 async def each_was_of_the_version_that_decided(life: Life, labels: dict[str, str]) -> None:

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import resource
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import util
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from homeward.engine.faults import NoAnswerError
@@ -96,9 +100,10 @@ def _shares(
     shares = [names[at : at + _SHARE] for at in range(0, len(names), _SHARE)]
     done = 0
     context = multiprocessing.get_context("spawn")
-    with context.Pool(cores, _start, (str(draft), sizes)) as pool:
-        for share, looked in zip(shares, pool.imap(_look, shares), strict=True):
+    with ProcessPoolExecutor(cores, context, _start, (str(draft), sizes, os.getpid())) as pool:
+        for share, looked in zip(shares, pool.map(_look, shares), strict=True):
             if isinstance(looked, str):
+                pool.shutdown(wait=True, cancel_futures=True)
                 raise NoAnswerError(looked)
             done += len(share)
             if told is not None:
@@ -110,11 +115,22 @@ _MINE: list[tuple[Questions, CellProof, Sizes]] = []
 """What a process of the pool works with; it ends, and its engine, with the pool."""
 
 
-def _start(draft: str, sizes: Sizes) -> None:
+def _start(draft: str, sizes: Sizes, parent: int) -> None:
     questions = Questions(Path(draft))
+    # a process of a pool ends without leaving any `with`; the engine must not be left behind
+    util.Finalize(None, questions.close, exitpriority=10)
+    Thread(target=_end_with, args=(parent, questions), daemon=True).start()
     found, _ = _fields(questions, Path(draft))
     invariants, _ = read_envelope(questions.data)
     _MINE.append((questions, CellProof(questions, found, invariants), sizes))
+
+
+def _end_with(parent: int, questions: Questions) -> None:
+    """End, and the engine with it, when whoever started this was killed."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    questions.close()
+    os._exit(1)
 
 
 def _look(names: Sequence[str]) -> Looked | str:

@@ -1,0 +1,1 @@
+"""Would anybody notice a wrong rule? Rows and rules changed one at a time, and who finds it out."""

@@ -88,12 +88,17 @@ def _called(root: Node) -> Iterator[str]:
 def _in_with(replaced: Node) -> Iterator[str]:
     """`with f as g` makes g called where f is written: both must be data, input or allowed."""
     target, value = replaced["target"], replaced["value"]
-    if target["value"][0]["value"] not in ("data", "input"):
+    if _first(target) not in ("data", "input"):
         yield _dotted(target)
-    if value.get("type") == "ref" and value["value"][0]["value"] not in ("data", "input"):
+    if value.get("type") == "ref" and _first(value) not in ("data", "input"):
         yield _dotted(value)
     if value.get("type") == "var" and value["value"] in _UNDOTTED:
         yield value["value"]
+
+
+def _first(term: Node) -> Any:
+    value = term.get("value")
+    return value[0].get("value") if isinstance(value, list) and value else value
 
 
 def _dotted(term: Node) -> str:

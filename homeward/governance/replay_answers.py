@@ -1,16 +1,12 @@
 """What a policy answers to each distinct question, each asked once."""
 
-import json
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
-from homeward.engine.batch import CHUNK, decide_lines
-from homeward.engine.bundle import build_bundle
-from homeward.engine.faults import NoAnswerError
-from homeward.governance.replay_shape import Shape
+from homeward.governance.questions import Questions
+from homeward.governance.replay_rules import Rules
+from homeward.governance.replay_shape import Document, Shape
 
 Answer = Mapping[str, Any]
 
@@ -30,20 +26,18 @@ NO_DECISION_PLACE, NOT_PROPOSED_PLACE = 0, 1
 class Answers:
     """The answers of the policies in one folder; an engine runs until `close`.
 
-    Raises BrokenPoliciesError for policies that may not be loaded.
+    Raises BrokenPoliciesError for policies that may not be loaded, CutOffError (a NoAnswerError)
+    where rules do not end.
     """
 
-    def __init__(self, policies: Path, cores: int | None = None) -> None:
-        with tempfile.TemporaryDirectory(prefix="homeward-") as folder:
-            bundle = Path(folder) / "bundle"
-            self.digest = build_bundle(policies, bundle)
-            data = json.loads((bundle / "data.json").read_bytes())
-        self.shape = Shape(policies, data)
-        self._chunks: SimpleQueue[list[bytes] | None] = SimpleQueue()
-        self._told = decide_lines(iter(self._chunks.get, None), policies, raw=True, cores=cores)
+    def __init__(self, policies: Path) -> None:
+        self._questions = Questions(policies)
+        self.digest = self._questions.digest
+        self.shape = Shape(policies, self._questions.data)
+        self._rules = Rules(self._questions, self.shape.codes)
         self._known: dict[bytes, int] = {}
         self._answers: list[Answer] = [NO_DECISION, NOT_PROPOSED]
-        self._places: dict[bytes, int] = {}
+        self._places: dict[int, int] = {}
 
     @property
     def known(self) -> int:
@@ -52,40 +46,27 @@ class Answers:
 
     def close(self) -> None:
         """End the engine."""
-        self._chunks.put(None)
-        for _ in self._told:
-            pass
+        self._questions.close()
 
     def knows(self, question: bytes) -> bool:
         """Tell whether a question was answered before."""
         return question in self._known
 
-    def ask(self, documents: Mapping[bytes, Any]) -> None:
-        """Ask one document of each new question."""
-        questions = iter(documents)
-        for line in self._lines(list(documents.values())):
-            self._known[next(questions)] = self._place(line)
+    def ask(self, documents: Mapping[bytes, Document]) -> None:
+        """Ask one document, a stand-in, of each new question."""
+        numbers = self._rules.numbers(list(documents.values()))
+        for question, number in zip(documents, numbers, strict=True):
+            self._known[question] = self._place(number)
 
-    def _lines(self, documents: Sequence[Any]) -> Iterator[bytes]:
-        lines = [_encode(self.shape.stand_in(one)).encode() for one in documents]
-        starts = range(0, len(lines), CHUNK)
-        for start in starts:
-            self._chunks.put(lines[start : start + CHUNK])
-        for _ in starts:
-            block = next(self._told, None)
-            if block is None:
-                raise NoAnswerError("the engine ended")
-            yield from block.splitlines()
-
-    def _place(self, line: bytes) -> int:
-        place = self._places.get(line)
+    def _place(self, number: int) -> int:
+        place = self._places.get(number)
         if place is None:
-            answer = json.loads(line)
+            answer = self._questions.value(number)
             place = NO_DECISION_PLACE
-            if "error" not in answer:
+            if answer is not None:
                 place = len(self._answers)
                 self._answers.append(answer)
-            self._places[line] = place
+            self._places[number] = place
         return place
 
     def place(self, question: bytes) -> int:
@@ -98,15 +79,11 @@ class Answers:
 
     def of(self, documents: Sequence[Any]) -> list[Answer]:
         """Return the answer to each of some documents."""
-        seen = self.shape.seen()
-        asked = [seen.question(one) for one in documents]
-        new = {
-            question: one
-            for question, one in zip(asked, documents, strict=True)
-            if question not in self._known
-        }
+        seen, asked, new = self.shape.seen(), [], {}
+        for one in documents:
+            question = seen.question(one)
+            asked.append(question)
+            if question not in self._known and question not in new:
+                new[question] = seen.stand_in(one)
         self.ask(new)
         return [self.answer(self.place(question)) for question in asked]
-
-
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode

@@ -147,6 +147,32 @@ def free(modules: Mapping[str, Any]) -> frozenset[Path]:
     )
 
 
+CODES = {
+    ("law", "controller"): "controller",
+    ("request", "kind"): "request_kind",
+    ("child", "identity_status"): "identity_status",
+    ("child", "legal_status"): "legal_status",
+    ("child", "competence"): "competence",
+    ("item", "category"): "category",
+    ("item", "subject"): "subject",
+    ("item", "provenance"): "provenance",
+    ("recipient", "type"): "recipient_type",
+    ("recipient", "alleged_perpetrator"): "yes_no_unassessed",
+    ("recipient", "connected_to_perpetrator"): "yes_no_unassessed",
+    ("agreement", "status"): "agreement_status",
+    ("agreement", "by"): "agreement_by",
+    ("alleged_perpetrator",): "alleged_perpetrator",
+    ("strategy_decision",): "strategy_decision",
+}
+"""The list of codes of each field, as the rule `has_codes` of KNOWN has them: it is true exactly
+where each is of its list, whichever it is."""
+
+
+def has_known_codes(modules: Mapping[str, Any]) -> bool:
+    """Tell whether these parsed rules have the rule `has_codes` that CODES describes."""
+    return digests(modules).get("has_codes") == KNOWN["has_codes"]
+
+
 def digest(texts: list[str]) -> str:
     """Return the digest of a rule, all of its clauses, as OPA parsed them."""
     return sha256("\n".join(texts).encode()).hexdigest()[:16]

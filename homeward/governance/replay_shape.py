@@ -5,7 +5,6 @@ Ids, times and other values that no rule of the draft can tell apart give way to
 have in common is looked at once: their parts are the same objects.
 """
 
-import json
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
@@ -23,6 +22,11 @@ Part = Mapping[str, Any]
 
 _ROW = re.compile(r'worth\["([^"]+)"\]')
 _ASKED = re.compile(r"data\.homeward\.sharing\.(\w+)")
+_HEADS = (
+    "now", "law", "request", "purpose", "child", "episode", "item", "recipient", "agreement",
+    "gates",
+)  # fmt: skip
+_NAMED = frozenset({"child", "episode", "item", "recipient"})
 _ADULT, _BOTH = 18, 2
 _AUTHORITIES = frozenset({"police", "childrens_services"})
 _LABELLED = frozenset({"narrative", "associates"})
@@ -54,6 +58,14 @@ class Shape:
     def __init__(self, policies: Path, data: Mapping[str, Any]) -> None:
         modules = parse(policies, find_engine(), tests=False)
         self._free = replay_reads.free(modules)
+        self.codes: dict[replay_reads.Path, frozenset[str]] = {}
+        """Codes of each field, one of which is as good as another to the rule that checks them."""
+        if replay_reads.has_known_codes(modules):
+            lists = data.get("codes", {})
+            self.codes = {
+                path: frozenset(one for one in lists.get(name, ()) if isinstance(one, str))
+                for path, name in replay_reads.CODES.items()
+            }
         self._codes = {k: frozenset(map(str, v)) for k, v in data.get("codes", {}).items()}
         self._days = sorted(_days(data))
         self._wanted = {
@@ -70,6 +82,8 @@ class Shape:
         self._about: Mapping[str, Mapping[str, Any]] = data["recipients"]
         self._conditions = _conditions(data)
         self._agreements: dict[tuple[Any, ...], str] = {}
+        self.made: dict[tuple[Any, ...], Any] = {}
+        """Stand-ins for parts, by what they look like."""
 
     def seen(self) -> "Seen":
         """Return what looks at the documents of one child at one moment."""
@@ -87,7 +101,7 @@ class Shape:
         if ("law", "as_of") in self._free and isinstance(day, str):
             day = bisect_right(self._days, day)
         csa = self._truth(("law", "csa_duty_in_force"), part["csa_duty_in_force"])
-        return json.dumps([part["s16la_in_force"], csa, part["controller"], day])
+        return repr((part["s16la_in_force"], csa, part["controller"], day))
 
     def child(self, part: Part, place: bool, asked: bool, category: str) -> str:
         """Return the child. `place`: the item is about some area; `asked`: they said something."""
@@ -105,9 +119,7 @@ class Shape:
         if ("child", "address_confidential") in free and category != "contact_address":
             confidential = isinstance(confidential, bool) or confidential
         words = [self._word(("child", name), part[name]) for name in ("id", "responsible_la")]
-        return json.dumps(
-            [words, age, legal, host, part["identity_status"], confidential, competence]
-        )
+        return repr((words, age, legal, host, part["identity_status"], confidential, competence))
 
     def episode(self, part: Part) -> str:
         """Return the episode."""
@@ -145,7 +157,7 @@ class Shape:
             others, counselling, self._truth(("item", "offence_data"), part["offence_data"]),
             special,
         )  # fmt: skip
-        return json.dumps([rest, facts], sort_keys=True)
+        return repr((rest, sorted(facts.items())))
 
     def recipient(self, part: Part, category: str) -> str:
         """Return the recipient as it matters for an item of `category`."""
@@ -167,7 +179,7 @@ class Shape:
             self._truth(("recipient", "competent_authority"), part["competent_authority"]),
             self._truth(("recipient", "lives_with_child"), part["lives_with_child"]),
         )  # fmt: skip
-        return json.dumps(rest)
+        return repr(rest)
 
     def purpose(self, purpose: Any, type_: Any, category: str) -> str:
         """Return the purpose: one of the list is as good as another, but to find the child."""
@@ -177,7 +189,7 @@ class Shape:
             and purpose in self._codes["purpose"]
         ):
             return "p"
-        return json.dumps(purpose)
+        return repr(purpose)
 
     def perpetrator(self, document: Document) -> str:
         """Return where the alleged perpetrator stands, and what was decided about the carer."""
@@ -199,7 +211,7 @@ class Shape:
                 who = "e" if who in {"none", "other"} else "n"
                 if self._harm_is_known(document):
                     who = ""
-        return json.dumps([who, decided])
+        return repr((who, decided))
 
     def _harm_is_known(self, document: Document) -> bool:
         """Tell whether G3 is true or false, and so whether a perpetrator's place sets the hour."""
@@ -242,7 +254,7 @@ class Shape:
     def gate(self, name: str, part: Part) -> str:
         """Return a gate: its value, where somebody stands for it; else it is not recorded."""
         if ("gates",) not in self._free:
-            return json.dumps([name, part], sort_keys=True)
+            return repr((name, sorted(part.items())))
         signed = all(
             isinstance(part[one], str) and part[one] for one in ("by", "role", "at", "reason")
         )
@@ -262,44 +274,35 @@ class Shape:
                 and isinstance(part["consequences_explained"], bool)
             ):
                 told = (status,)
-            found = self._agreements[tuple(part[name] for name in _AGREEMENT)] = json.dumps(told)
+            found = self._agreements[tuple(part[name] for name in _AGREEMENT)] = repr(told)
         return found
 
-    def stand_in(self, document: Document) -> dict[str, Any]:
-        """Return the document that is asked for all of its shape."""
-        law, child, item = document["law"], document["child"], document["item"]
-        facts, recipient = item["facts"], document["recipient"]
-        wanted = self._wanted.get((recipient["type"], item["category"]))
-        if wanted is not None:
-            facts = {name: value for name, value in facts.items() if name in wanted}
-        changed: dict[str, Any] = {
-            "now": self._instead(("now",), document["now"], "w"),
-            "law": {**law, "as_of": self._first_day(law["as_of"])},
-            "child": {
-                **child,
-                "id": self._instead(("child", "id"), child["id"], "w"),
-                "responsible_la": self._instead(
-                    ("child", "responsible_la"), child["responsible_la"], "w"
-                ),
-            },
-            "episode": {
-                name: self._instead(("episode", name), value, "w")
-                for name, value in document["episode"].items()
-            },
-            "item": {
-                **item, "id": self._instead(("item", "id"), item["id"], "w"), "facts": facts,
-            },
-            "recipient": {
-                **recipient, "id": self._instead(("recipient", "id"), recipient["id"], "w"),
-            },
-        }  # fmt: skip
-        if ("gates",) in self._free:
-            changed["gates"] = {
-                name: {**_SIGNED, "value": gate["value"]}
-                for name, gate in document["gates"].items()
-                if self.gate(name, gate)
+    def stand_in(self, head: str, part: Any, type_: Any, category: str) -> Any:
+        """Return the part that is asked for all parts that look alike."""
+        match head:
+            case "now":
+                return self._instead(("now",), part, "w")
+            case "law":
+                return {**part, "as_of": self._first_day(part["as_of"])}
+            case "gates" if ("gates",) in self._free:
+                return {
+                    name: {**_SIGNED, "value": gate["value"]}
+                    for name, gate in part.items()
+                    if self.gate(name, gate)
+                }
+            case "item":
+                wanted = self._wanted.get((type_, category))
+                if wanted is not None:
+                    facts = {n: value for n, value in part["facts"].items() if n in wanted}
+                    part = {**part, "facts": facts}
+        if head in _NAMED:
+            words = {
+                name: self._instead((head, name), part[name], "w")
+                for name in ("id", "setting", "responsible_la")
+                if name in part
             }
-        return {**document, **changed}
+            return {**part, **words}
+        return part
 
     def _first_day(self, day: Any) -> Any:
         if ("law", "as_of") not in self._free or not isinstance(day, str):
@@ -311,7 +314,7 @@ class Shape:
         return word if field in self._free and isinstance(value, str) else value
 
     def _word(self, field: replay_reads.Path, value: Any) -> str:
-        return "w" if field in self._free and isinstance(value, str) else json.dumps(value)
+        return "w" if field in self._free and isinstance(value, str) else repr(value)
 
     def _truth(self, field: replay_reads.Path, value: Any) -> Any:
         return True if field in self._free and isinstance(value, bool) else value
@@ -323,42 +326,57 @@ class Seen:
     def __init__(self, shape: Shape) -> None:
         self._shape = shape
         self._parts: dict[Any, str] = {}
+        self._pieces: tuple[str, ...] = ()
 
     def question(self, document: Document) -> bytes:
         """Return 16 bytes that are the same exactly when the draft cannot tell two documents apart.
 
         `document` and its parts must live as long as this: parts are known by what they are.
         """
+        self._pieces = pieces = self._of_parts(document)
+        return blake2b("\n".join(pieces).encode(), digest_size=16).digest()
+
+    def stand_in(self, document: Document) -> Document:
+        """Return what is asked in place of the document that was looked at last."""
+        shape, type_ = self._shape, document["recipient"]["type"]
+        category, made = document["item"]["category"], {}
+        for (head, part), piece in zip(
+            ((head, document[head]) for head in _HEADS), self._pieces, strict=False
+        ):
+            name = head, piece, type_, category, "place_la" in document["item"]["facts"]
+            found = shape.made.get(name)
+            if found is None:
+                found = shape.made[name] = shape.stand_in(head, part, type_, category)
+            made[head] = found
+        made["alleged_perpetrator"] = document["alleged_perpetrator"]
+        made["strategy_decision"] = document["strategy_decision"]
+        return made
+
+    def _of_parts(self, document: Document) -> tuple[str, ...]:
+        """Return each part as the draft sees it, in the order of _HEADS, then the perpetrator."""
         shape, item = self._shape, document["item"]
         type_, category = document["recipient"]["type"], item["category"]
         place = "place_la" in item["facts"]
         agreement, gates = document["agreement"], document["gates"]
         asked = shape.competence_counts(agreement["status"], type_, category)
         duty = "G1" in gates and shape.duty(document)
-        text = "\n".join(
-            (
-                shape.moment(document["now"]),
-                self._once(document["law"], None, shape.law),
-                self._once(document["request"], None, _plain),
-                shape.purpose(document["purpose"], type_, category),
-                self._once(
-                    document["child"],
-                    (place, asked, category),
-                    lambda one: shape.child(one, place, asked, category),
-                ),
-                self._once(document["episode"], None, shape.episode),
-                self._once(item, type_, lambda one: shape.item(one, type_)),
-                self._once(
-                    document["recipient"], category, lambda one: shape.recipient(one, category)
-                ),
-                shape.agreement(agreement),
-                "".join(
-                    [self._gate(name, one) for name, one in gates.items() if name != "G1" or duty]
-                ),
-                shape.perpetrator(document),
-            )
+        return (
+            shape.moment(document["now"]),
+            self._once(document["law"], None, shape.law),
+            self._once(document["request"], None, _plain),
+            shape.purpose(document["purpose"], type_, category),
+            self._once(
+                document["child"],
+                (place, asked, category),
+                lambda one: shape.child(one, place, asked, category),
+            ),
+            self._once(document["episode"], None, shape.episode),
+            self._once(item, type_, lambda one: shape.item(one, type_)),
+            self._once(document["recipient"], category, lambda one: shape.recipient(one, category)),
+            shape.agreement(agreement),
+            "".join([self._gate(n, one) for n, one in gates.items() if n != "G1" or duty]),
+            shape.perpetrator(document),
         )
-        return blake2b(text.encode(), digest_size=16).digest()
 
     def _gate(self, name: str, part: Part) -> str:
         return self._once(part, name, lambda one: self._shape.gate(name, one))
@@ -372,7 +390,7 @@ class Seen:
 
 
 def _plain(part: Part) -> str:
-    return json.dumps(part, sort_keys=True)
+    return repr(sorted(part.items()))
 
 
 def _conditions(data: Mapping[str, Any]) -> dict[tuple[str, str], frozenset[str]]:

@@ -53,7 +53,7 @@ def main() -> None:
     work = Work(**json.loads(sys.stdin.readline()))
     gc.disable()  # facts and documents hold no cycles
     try:
-        answers = Answers(Path(work.draft), cores=1)
+        answers = Answers(Path(work.draft))
         try:
             _answer(work, answers)
         finally:

@@ -28,7 +28,7 @@ from homeward.home import Home, HomeError
 from services.sharing.policy_data import PolicyData, load
 
 UNIT = 2_000
-"""Decisions that are decided again together: a batch for the engine, and what a kill costs."""
+"""So many decisions are a batch for the engine, and what a kill costs."""
 ALL = 1_000_000
 """As good as all: for one child every change is shown."""
 
@@ -48,8 +48,11 @@ class Asked:
     until: datetime | None = None
     child: str | None = None
     cores: int | None = None
+    """How many processes decide; None: one for each core, and one while another waits."""
     resume: bool = False
     state: Path | None = None
+    unit: int = UNIT
+    """Decisions that are decided again together."""
 
     @property
     def url(self) -> str:
@@ -98,7 +101,7 @@ def whatif(draft: Path, asked: Asked, tick: Tick = id, begin: Tick = id) -> Repo
         if asked.child is not None:
             work = replace(work, examples=ALL)
         begin(sum(count for _, count in plan["units"]))
-        _decide(work, plan["units"], state, asked.cores or os.cpu_count() or 1, tick)
+        _decide(work, plan["units"], state, asked.cores or (os.cpu_count() or 1) + 1, tick)
         whole: dict[str, Any] = {}
         for sums in state.sums():
             added(whole, sums)
@@ -168,18 +171,18 @@ def _planned(asked: Asked, state: State) -> dict[str, Any]:
         children = [one for one in children if one[0] == asked.child]
         if not children:
             raise HomeError("there is no decision on record about this child")
-    plan = {"until": until.isoformat(), "units": list(_units(children))}
+    plan = {"until": until.isoformat(), "units": list(_units(children, asked.unit))}
     state.begin(plan)
     return plan
 
 
-def _units(children: Sequence[tuple[str, int]]) -> Iterator[tuple[list[str], int]]:
+def _units(children: Sequence[tuple[str, int]], unit: int) -> Iterator[tuple[list[str], int]]:
     names: list[str] = []
     decisions = 0
     for name, count in children:
         names.append(name)
         decisions += count
-        if decisions >= UNIT:
+        if decisions >= unit:
             yield names, decisions
             names, decisions = [], 0
     if names:
@@ -194,7 +197,7 @@ def _decide(
     coming = [number for number in range(len(units)) if number not in done]
     if not coming:
         return
-    count = min(cores + 1, len(coming))  # while one waits for the engine, another goes on
+    count = min(cores, len(coming))
     with _workers(work, count) as workers, ThreadPoolExecutor(count) as pool:
         free: SimpleQueue[_Worker] = SimpleQueue()
         for worker in workers:

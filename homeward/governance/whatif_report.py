@@ -58,8 +58,8 @@ def _faults(whole: Whole) -> Iterator[dict[str, Any]]:
             f"{found['decisions']:,} decisions could not be made again and are in no number here: "
             f"{_UNCERTAIN[why]}."
         )
-        yield {"id": f"fault.{why}", "kind": "fault", "text": text, "children": [],
-               "decisions": found["some"]}  # fmt: skip
+        yield {"id": f"not_decided_again.{why}", "kind": "not_decided_again", "text": text,
+               "children": [], "decisions": found["some"]}  # fmt: skip
 
 
 def _of_kind(kind: str, whole: Whole, titles: Mapping[str, str]) -> Iterator[dict[str, Any]]:

@@ -28,7 +28,7 @@ SERVICES = ("referral", "scheduling", "sharing")
 TOGETHER = 200
 """Children about whom policy is asked at once."""
 BATCH = 4_000
-"""Episodes in one transaction."""
+"""Episodes, or decisions, in one transaction."""
 OWN = {"referral": ("children",), "scheduling": ("offers",), "sharing": ("child", "decision")}
 """Tables that hold something as soon as a database was ever used."""
 
@@ -111,7 +111,7 @@ async def _write(
         made["children"] += len(some)
         made["episodes"] += sum(map(len, some))
         waiting += sum(map(len, some))
-        if waiting >= BATCH:
+        if max(waiting, len(found["sharing"].get("decision", ()))) >= BATCH:
             await _flush(writers, found)
             tick(waiting)
             waiting = 0

@@ -14,7 +14,7 @@ from homeward.governance.questions_reads import Read, Steps
 from homeward.governance.space import Cell, Document
 from homeward.governance.space_classes import same
 
-_SAID = {
+_SAID: dict[Steps, dict[str, str]] = {
     ("agreement", "status"): {
         "agreed": "the child agreed", "declined": "the child declined",
         "withdrawn": "the child took the yes back", "not_asked": "the child was not asked",
@@ -137,7 +137,8 @@ def _differing(usual: Any, document: Any, path: Steps = ()) -> Iterator[Steps]:
 def _restored(document: Document, usual: Document, path: Steps) -> Document:
     value = look(Read(path), usual)
     edit = Edit(path, "remove") if value is ABSENT else Edit(path, "set", value)
-    return edit.of(document)
+    restored: Document = edit.of(document)
+    return restored
 
 
 def _place(cell: str) -> str:

@@ -170,22 +170,22 @@ def approved(
 ) -> Found:
     """Compute every report again, as the second person, and approve with the known answers.
 
-    A version that has decided before is approved as it was: a lockdown can end within minutes.
+    The version that a lockdown locks is approved as it was, so that it can end within minutes.
     Raises LifeError where a report is missing, differs, or history has brought something since.
     """
-    version = chosen(state(access), name)
+    found = state(access)
+    version = chosen(found, name)
     if access.sub and version["author"] == access.sub:
         raise RefusedError(409, "person.is_author", [], [])
-    recorded_steps = latest(version)
-    comes_back = "superseded" in recorded_steps  # it has decided before: nothing to show anew
-    missing = [] if comes_back else [kind for kind in contract.STEPS if kind not in recorded_steps]
+    recorded_steps, ends = latest(version), ends_lockdown(found, version)
+    missing = [] if ends else [kind for kind in contract.STEPS if kind not in recorded_steps]
     if missing:
         how = "\n".join(f"  {HOW[kind].format(draft='DRAFT')}" for kind in missing)
         raise LifeError(
             f"{version['version']} cannot be approved yet. Its author still has to:\n{how}"
         )
     with sources(access, version, draft) as folder:
-        for kind, again in () if comes_back else _again(folder, access, version, reports):
+        for kind, again in () if ends else _again(folder, access, version, reports):
             say(f"{kind}: computed again")
             before = str(recorded_steps[kind]["report"])
             if contract.report_digest(again) != before:
@@ -194,7 +194,7 @@ def approved(
                     f"({before[:12]}): two people have to find the same. "
                     f"The author records it again: {HOW[kind].format(draft='DRAFT')}"
                 )
-        if not comes_back:
+        if not ends:
             unseen(access, version, folder, reports)
         cases = known.cases()
         say(f"asking {len(cases)} known cases")
@@ -203,6 +203,12 @@ def approved(
     with Sharing(access) as sharing:
         sharing.post(f"/{version['digest']}/approve", {"known": told})
     return version
+
+
+def ends_lockdown(found: Mapping[str, Any], version: Found) -> bool:
+    """Tell whether `version` is the one that the active lockdown locks."""
+    locked = str(version["version"]) + contract.LOCKED_LABEL
+    return bool((found.get("active") or {}).get("version") == locked)
 
 
 def _again(

@@ -17,6 +17,7 @@ from homeward.governance.life import (
     Say,
     chosen,
     drafted,
+    ends_lockdown,
     fetched,
     latest,
     sources,
@@ -56,7 +57,7 @@ def activated(
     version = chosen(found, name)
     digest, before = str(version["digest"]), (found.get("active") or {}).get("digest")
     with sources(access, version, draft) as folder:
-        if version["state"] == "approved" and "superseded" not in latest(version):
+        if version["state"] == "approved" and not ends_lockdown(found, version):
             unseen(access, version, folder, reports)
         with Sharing(access) as sharing:
             sharing.post(f"/{digest}/activate", {})

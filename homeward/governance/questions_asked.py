@@ -97,7 +97,7 @@ class Asker:
             place = self._link.send(question.encode())
             while not select.select([place], [], [], LOOK_S)[0]:
                 if watch.is_over():
-                    raise CutOffError(f"{rule} was cut off after {watch.spent_s:.0f} s of work")
+                    raise CutOffError(f"{rule} was cut off: the policies loop")
             answers = self._link.receive()["result"]
         except (OSError, http.client.HTTPException) as error:
             raise CutOffError(f"{rule}: the engine's process ended") from error

@@ -316,7 +316,8 @@ class Sights:
             return
         if not isinstance(term, dict):
             return
-        kind, value = term.get("type"), term.get("value")
+        kind: Any = term.get("type")
+        value: Any = term.get("value")
         if kind == "var":
             self._reference([term], here, sight)
         elif kind == "ref":

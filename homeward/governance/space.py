@@ -193,7 +193,7 @@ def _own(
         path for path in (("purpose",), ("recipient", "pr"), ("request", "instrument"))
         if Read(path) in reads
     ]  # fmt: skip
-    gates = [("gates", one) for one in sorted(named)]
+    gates: list[Steps] = [("gates", one) for one in sorted(named)]
     own = dict.fromkeys((*facts, *other, *gates))
     return [path for path in own if path in by_path], gates
 

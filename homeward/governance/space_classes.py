@@ -178,11 +178,12 @@ class _Classes:
         names = [path[1]] if len(path) > 1 else sorted(GATES | self._gates_written())
         for name in names:
             spoiled = [{**a_gate(True), "value": one} for one in (None, "true", 1)]
-            for member, other in zip(_SIGNED, (None, "", 7, []), strict=True):
+            others: tuple[Any, ...] = (None, "", 7, [])
+            for member, other in zip(_SIGNED, others, strict=True):
                 signed = a_gate(True)
                 del signed[member]
                 spoiled += [signed, {**signed, member: other}]
-            odd = (*spoiled, {}, None, True, [])
+            odd: tuple[Any, ...] = (*spoiled, {}, None, True, [])
             yield Field(("gates", name), (a_gate(True), a_gate(False)), odd, is_optional=True)
 
     def _gates_written(self) -> set[str]:

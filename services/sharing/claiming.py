@@ -263,7 +263,7 @@ async def _claim_in(
     if any((await session.execute(_IN_THE_WAY, {"partner": name})).one()):
         return []
     active = await deciding(session)
-    if active is None:
+    if active is None or active.stopped:
         return []
     children = await locked_rows(session, _CHILDREN, {child_id for _, child_id, _ in ready})
     releases = await locked_rows(session, _CLAIMABLE, {release_id for release_id, _, _ in ready})

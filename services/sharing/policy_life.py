@@ -164,6 +164,7 @@ async def begin(app: App) -> PolicyActive:
     label = contract.label(files) if files else f"first-{settings.policy_digest[:12]}"
     async with app.db.writing() as session:
         values = {"id": 1, "digest": settings.policy_digest, "version": label, "since": now}
+        values["stopped"] = False
         if not await _FIRST.add(session, values):
             return await the_active(session)  # another process has started at the same time
         version = PolicyVersion(

@@ -15,7 +15,13 @@ PATIENCE = timedelta(seconds=10)
 # made once; shared, so that nothing that releases waits for another, and the change of the version
 # waits for all of them. On SQLite a writing transaction is alone anyway.
 _READ = (
-    select(ACTIVE.c.digest, ACTIVE.c.version, ACTIVE.c.loading, ACTIVE.c.loading_since)
+    select(
+        ACTIVE.c.digest,
+        ACTIVE.c.version,
+        ACTIVE.c.loading,
+        ACTIVE.c.loading_since,
+        ACTIVE.c.stopped,
+    )
     .where(THE_ROW)
     .with_for_update(read=True)
 )
@@ -39,6 +45,8 @@ class Deciding:
     version: str
     loading: str | None
     loading_since: datetime | None
+    stopped: bool
+    """Nothing may leave until every engine has the lockdown that is being loaded."""
 
     def waits_for_engines(self) -> bool:
         """Tell whether a missing answer is most likely due to engines that load."""

@@ -168,10 +168,12 @@ class Watch:
             if row.loading != loading or row.loading_since is None:
                 return
             fresh = await _fresh(session)
-            if any(one.refused == loading for one in fresh):
-                await give_up(self.app, session, row, KNOWN_CASE)
-            elif fresh and all(one.digest == loading and one.known for one in fresh):
+            if fresh and all(one.digest == loading and one.known for one in fresh):
                 await _activate(self.app, session, row)
+            elif row.stopped:
+                return  # nothing leaves meanwhile, so that it need never be given up
+            elif any(one.refused == loading for one in fresh):
+                await give_up(self.app, session, row, KNOWN_CASE)
             elif datetime.now(UTC) - row.loading_since > self._patience:
                 await give_up(self.app, session, row, NOT_LOADED)
             else:
@@ -209,7 +211,7 @@ async def _activate(app: App, session: AsyncSession, row: PolicyActive) -> None:
         await policy_life.record(session, new, "rolled_back", who, now)
     await policy_life.record(session, new, "activated", who, now)
     row.digest, row.version, row.since = new.digest, new.version, now
-    row.loading = row.loading_since = None
+    row.loading, row.loading_since, row.stopped = None, None, False
 
 
 async def give_up(app: App, session: AsyncSession, row: PolicyActive, why: str) -> None:

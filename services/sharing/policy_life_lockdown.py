@@ -1,7 +1,8 @@
 """The lockdown: one person stops everything but what saves a life, and everybody hears of it.
 
-Loading it is not like loading rules: it may take the place of a version that is being loaded, and
-its files are made here, so that nobody has to write any in a hurry.
+Loading it is not like loading rules: it may take the place of a version that is being loaded, its
+files are made here, so that nobody has to write any in a hurry, nothing leaves from the moment it
+is asked for, and it is never given up.
 """
 
 from datetime import UTC, datetime
@@ -44,7 +45,7 @@ async def lock_down(app: App, who: policy_life.Person, reason: str) -> str:
         if row.loading is not None:
             await give_up(app, session, row, REPLACED)
         await policy_life.record(session, twin, "locked_down", who, now, code=reason)
-        row.loading, row.loading_since = twin.digest, datetime.now(UTC)
+        row.loading, row.loading_since, row.stopped = twin.digest, datetime.now(UTC), True
         for to in ("dsl", "on_call"):
             await raise_page(
                 app,

@@ -69,6 +69,8 @@ class PolicyActive(Base):
     loading: Mapped[str | None]
     loading_since: Mapped[datetime | None] = mapped_column(Instant)
     """Real time, whatever the service's clock says: engines load in real time."""
+    stopped: Mapped[bool] = mapped_column(default=False)
+    """A lockdown is being loaded: until every engine has it nothing leaves at all."""
 
 
 class PolicyEngine(Base):
@@ -90,7 +92,9 @@ class PolicyEngine(Base):
 ACTIVE: Any = PolicyActive.__table__
 THE_ROW = ACTIVE.c.id == bindparam(None, 1, literal_execute=True)
 ACTIVE_DIGEST = sa.select(ACTIVE.c.digest).where(THE_ROW).scalar_subquery()
-"""The digest that may release, for any statement; null, and so equal to nothing, without one."""
+"""The digest that decides, for any statement; null, and so equal to nothing, without one."""
+MAY_LEAVE = sa.select(ACTIVE.c.digest).where(THE_ROW, ~ACTIVE.c.stopped).scalar_subquery()
+"""The digest by which something may leave now; null where nothing may."""
 
 _SAYS = "the life of a version is append-only"
 _SQLITE = [

@@ -23,18 +23,27 @@ def locked(files: dict[str, str] | None = None) -> dict[str, str]:
 
 
 @pytest.fixture
-async def life(a_gate, tmp_path):
-    """A gate with an engine of its own, and police to whom a child agreed to tell her reasons."""
+async def a_life(a_gate, tmp_path):
+    """Opens a gate with an engine of its own, and police to whom a child agreed to tell why."""
     engine = Engine(tmp_path / "opa")
     engine.load(tree())
-    case: Case = await a_gate(
-        opa_url=engine.url, opa_token=engine.token, policies=engine.bundle,
-        policy_digest=engine.digest,
-    )  # fmt: skip
-    await case.clock(NOON)
-    await case.partner(POLICE, "police", role="missing_unit")
-    yield Life(case, engine)
+
+    async def opened(**settings) -> Life:
+        case: Case = await a_gate(
+            opa_url=engine.url, opa_token=engine.token, policies=engine.bundle,
+            policy_digest=engine.digest, **settings,
+        )  # fmt: skip
+        await case.clock(NOON)
+        await case.partner(POLICE, "police", role="missing_unit")
+        return Life(case, engine)
+
+    yield opened
     engine.stop()
+
+
+@pytest.fixture
+async def life(a_life):
+    return await a_life()
 
 
 async def lock_down(life: Life, role="dsl", **changes):
@@ -111,6 +120,27 @@ async def test_immediate_danger_is_told(life: Life):
     found = await decision(life)
     assert found is not None
     assert found.rule_ids == ["G4", "POL-03"]
+
+
+@sqlite_alone
+async def test_nothing_leaves_from_the_moment_it_is_asked_for_and_it_is_not_given_up(a_life):
+    life = await a_life(policy_loading_s=1.0)
+    twin = (await lock_down(life)).json()["loading"]
+    await tells_her_reasons(life, danger=False)
+
+    async def queued() -> bool:
+        async with life.case.app.db.reading() as session:
+            of_police = Release.state == "queued", Release.recipient == POLICE
+            return await session.scalar(select(Release.id).where(*of_police)) is not None
+
+    await eventually(queued, 30)
+    await asyncio.sleep(2.0)  # longer than any other version is waited for
+    assert not await sent(life)
+    assert (await life.all())["loading"]["digest"] == twin
+
+    await asyncio.to_thread(life.engine.load, locked())
+    await life.decides(twin)
+    assert not await sent(life)
 
 
 @sqlite_alone

@@ -103,14 +103,18 @@ def test_a_later_report_that_finds_it_again_needs_them_again():
     assert not_overridden(with_stop(*both, later)) == [STOP]
 
 
-def test_a_version_that_comes_back_needs_two_people_and_no_new_reports():
+def test_the_version_that_ends_a_lockdown_needs_two_people_and_no_new_reports():
+    locked = {"a lockdown", "draft"}
     back = a_life(YES, Step("activated"), Step("superseded"))
-    assert missing_before_activation(back, {"a lockdown"}, SECOND) == [("approved", "step.missing")]
+    assert missing_before_activation(back, locked, SECOND) == [("approved", "step.missing")]
     again = Life("draft", AUTHOR, [*back.steps, YES])
-    assert missing_before_activation(again, {"a lockdown"}, SECOND) == [
-        ("approved", "person.not_another")
-    ]
-    assert missing_before_activation(again, {"a lockdown"}, "dpo-1") == []
+    assert missing_before_activation(again, locked, SECOND) == [("approved", "person.not_another")]
+    assert missing_before_activation(again, locked, "dpo-1") == []
+
+
+def test_any_other_version_that_decided_before_shows_everything_anew():
+    again = a_life(YES, Step("activated"), Step("superseded"), YES)
+    assert ("compared", "step.stale") in missing_before_activation(again, {"another"}, "dpo-1")
 
 
 def test_where_a_version_stands():

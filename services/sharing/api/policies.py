@@ -336,7 +336,8 @@ async def activate(
         life = await policy_life.life_of(session, version)
         against = await policy_life.comparable(session, active)
         missing = versions.missing_before_activation(life, against, who.sub or "")
-        standing = [] if life.comes_back else versions.not_overridden(life)
+        ends = versions.ends_lockdown(life, against)
+        standing = [] if ends else versions.not_overridden(life)
         if missing or standing:
             raise Problem(409, "policy.not_ready", fields=missing, members={"findings": standing})
         await policy_life.record(session, version, "loading", who, app.clock.now())

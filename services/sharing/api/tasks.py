@@ -22,7 +22,7 @@ from services.sharing.api.known import Body, Code, happened
 from services.sharing.api.scope import READERS, own_tasks
 from services.sharing.domain.payload import spoken
 from services.sharing.domain.releasing import DELIVERED, LIVE, STOPPABLE, TELL, move
-from services.sharing.policy_tables import ACTIVE_DIGEST
+from services.sharing.policy_tables import MAY_LEAVE
 from services.sharing.quarantine import lasts
 from services.sharing.tables import Recipient, Release, Task, WorkerOnCase
 
@@ -94,7 +94,7 @@ async def _texts(app: App, caller: Caller, rows: Sequence[Task]) -> dict[str, st
                 .where(
                     Release.id.in_(task.release_ids),
                     Release.state == TELL,
-                    Release.policy_digest == ACTIVE_DIGEST,  # else it is just decided again
+                    Release.policy_digest == MAY_LEAVE,  # else it is just decided again
                 )
                 .order_by(Release.id)
             )

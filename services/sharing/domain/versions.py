@@ -76,14 +76,21 @@ def state(life: Life, active: str) -> str:
     return SUPERSEDED if life.comes_back else DRAFT
 
 
+def ends_lockdown(life: Life, against: Set[str]) -> bool:
+    """Tell whether a version is the one that a lockdown locks.
+
+    It comes back as it was and shows nothing anew, so that a lockdown can end within minutes.
+    """
+    return life.comes_back and life.digest in against
+
+
 def missing_before_approval(life: Life, against: Set[str]) -> list[Missing]:
     """Return what has to be shown first.
 
     `against`: the versions with which it may have been compared, the active one and, during a
-    lockdown, what that locks. A version that has decided comes back as it was and shows nothing
-    anew, so that a lockdown can end within minutes.
+    lockdown, what that locks.
     """
-    if life.comes_back:
+    if ends_lockdown(life, against):
         return []
     found = []
     for kind in STEPS:
@@ -100,13 +107,13 @@ def missing_before_approval(life: Life, against: Set[str]) -> list[Missing]:
 def missing_before_activation(life: Life, against: Set[str], by: str) -> list[Missing]:
     """Return what has to be there before `by` may activate it, findings aside.
 
-    A version that comes back needs two people again: its author is long out of it.
+    The version that ends a lockdown needs two people again: its author is long out of it.
     """
     found = missing_before_approval(life, against)
     approval = life.approval
     if approval is None:
         found.append(("approved", "step.missing"))
-    elif life.comes_back and approval.by == by:
+    elif ends_lockdown(life, against) and approval.by == by:
         found.append(("approved", "person.not_another"))
     return found
 

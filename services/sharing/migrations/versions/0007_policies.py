@@ -51,6 +51,7 @@ def upgrade() -> None:
         sa.Column("since", Instant(), nullable=False),
         sa.Column("loading", sa.String(), nullable=True),
         sa.Column("loading_since", Instant(), nullable=True),
+        sa.Column("stopped", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(

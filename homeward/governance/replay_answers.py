@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from homeward.engine.patience import CutOffError
 from homeward.governance.questions import Questions
 from homeward.governance.replay_rules import Rules
 from homeward.governance.replay_shape import Document, Shape
@@ -20,6 +21,8 @@ NOT_PROPOSED: Answer = {
     **_HELD, "decision": "deny", "rule_ids": ["NOT_PROPOSED"], "reasons": [], "defer_to": None,
 }  # fmt: skip
 """What becomes of a pair that would not even be asked about."""
+_WORN = 5_000
+"""Questions after which an engine that ends is one that is worn out."""
 NO_DECISION_PLACE, NOT_PROPOSED_PLACE = 0, 1
 
 
@@ -31,6 +34,7 @@ class Answers:
     """
 
     def __init__(self, policies: Path) -> None:
+        self._policies = policies
         self._questions = Questions(policies)
         self.digest = self._questions.digest
         self.shape = Shape(policies, self._questions.data)
@@ -54,9 +58,22 @@ class Answers:
 
     def ask(self, documents: Mapping[bytes, Document]) -> None:
         """Ask one document, a stand-in, of each new question."""
-        numbers = self._rules.numbers(list(documents.values()))
+        numbers = self._numbers(list(documents.values()))
         for question, number in zip(documents, numbers, strict=True):
             self._known[question] = self._place(number)
+
+    def _numbers(self, documents: Sequence[Document]) -> list[int]:
+        try:
+            return self._rules.numbers(documents)
+        except CutOffError:
+            if self._questions.asked < _WORN:
+                raise  # it is these rules
+        # an engine that answered so often has used up the memory that it may have
+        self._questions.close()
+        self._questions = Questions(self._policies)
+        self._rules = Rules(self._questions, self.shape.codes)
+        self._places = {}
+        return self._rules.numbers(documents)
 
     def _place(self, number: int) -> int:
         place = self._places.get(number)

@@ -42,7 +42,7 @@ hd3 := 0 if {
 # title: HD5 Counts that are small or let somebody be recognised
 # scope: document
 # custom:
-#   source: sharing-rules.md 3.2 and 3.4, HD5
+#   source: sharing-rules.md 3.2 and 3.4, HD5; design.md 6, no deleted field opens
 hd5 := 0 if {
 	input.item.category != "aggregates"
 	cell.asks_for_counts == false
@@ -53,6 +53,10 @@ hd5 := 0 if {
 } else := 2 if {
 	cell.asks_for_counts
 	object.get(input.item.facts, "cell_counts", null) != null
+} else := 1 if {
+	# without counts nothing else leaves by such a row either: to delete them must open nothing
+	cell.asks_for_counts
+	opened
 } else := 0
 
 # METADATA

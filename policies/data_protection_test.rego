@@ -74,6 +74,30 @@ test_counts_from_which_somebody_can_be_inferred_are_not_given if {
 	answer.rule_ids == ["HD5", "POL-11"]
 }
 
+# An order about health, to the panel, where the row asks for counts.
+ordered := json.patch(usual, [
+	{"op": "replace", "path": "/recipient/type", "value": "lscp_panel"},
+	{"op": "replace", "path": "/recipient/role", "value": "panel_member"},
+	{"op": "replace", "path": "/item/category", "value": "health"},
+	{"op": "replace", "path": "/request/instrument", "value": "order 7"},
+	{"op": "add", "path": "/gates/G7", "value": {
+		"value": true, "by": "D-1", "role": "dpo", "at": "2026-11-30T17:20:00+00:00", "reason": "read",
+	}},
+	{"op": "replace", "path": "/item/facts", "value": {"approvals": ["dpo", "dsl"], "cell_counts": [4]}},
+])
+
+test_small_counts_are_not_given_by_an_order_either if {
+	answer := sharing.decision with input as ordered
+	answer.decision == "deny"
+	answer.rule_ids == ["HD5", "LSC-07"]
+}
+
+test_deleting_small_counts_opens_nothing if {
+	answer := sharing.decision with input as json.patch(ordered, [{"op": "remove", "path": "/item/facts/cell_counts"}])
+	answer.decision == "defer"
+	answer.rule_ids == ["HD5", "LSC-07"]
+}
+
 test_police_do_not_browse if {
 	document := json.patch(usual, [
 		{"op": "add", "path": "/agreement/status", "value": "agreed"},

@@ -458,6 +458,7 @@ class Case:
             if near or (kind == "health" and g4 is not True):
                 hd1 = None
         hd5 = self.counting or (asks and self.facts.get("cell_counts") is not None)
+        otherwise = asks and any(self.worth(path) is True for path in self.paths())
         excused = either([g4, both([self.recorded("G8"), self.vir("counselling_test"),
                                     self.vir("senior_approval")])])  # fmt: skip
         plain = (
@@ -482,7 +483,8 @@ class Case:
             "HD2": not who["channel_verified"] and not self.by_voice(),
             "HD3": not (stated and doc["purpose"] in PURPOSES),
             "HD4": doc["item"]["provenance"] == "other_child_said",
-            "HD5": hd5 and not self.counts(),
+            # design.md 6: to delete the counts must open nothing, so what opens is held
+            "HD5": not self.counts() and (hd5 or (None if otherwise else False)),
             "HD6": kind == "police" and doc["request"]["kind"] in ("standing", "browse", "bulk"),
             "HD7": both([kind == "police" and doc["item"]["counselling"], negated(excused)]),
             "HD8": kind == "commissioner" and not plain,

@@ -4,6 +4,7 @@ import asyncio
 import json
 from itertools import pairwise
 
+import httpx
 import pytest
 from joserfc.jwk import OKPKey
 from sqlalchemy import select
@@ -272,8 +273,14 @@ async def test_an_engine_of_another_version_at_a_later_start_holds_everything(
         gate = life.case.app.state.get("gate")
         return gate is not None and not gate.serves
 
+    async def not_ready() -> bool:
+        try:
+            return (await life.case.service._client.get("/ready")).status_code == 503
+        except httpx.ConnectError:
+            return False  # it does not listen yet
+
     await eventually(noticed, 30)
-    assert (await life.case.service._client.get("/ready")).status_code == 503
+    await eventually(not_ready, 30)
     assert await life.active() == digest_of(tree())
     await a_child(life.case, 0)
 

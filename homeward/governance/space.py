@@ -15,7 +15,7 @@ import copy
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 from homeward.governance.questions import DECISION, Questions, Sheet
@@ -258,16 +258,26 @@ def _helpful(
     gates: Sequence[Steps],
 ) -> Document:
     """The usual document with the facts that open most paths, were there agreement and gates."""
-    usual = start
+    usual, best = start, 0
     told = [Edit(_STATUS, "set", "agreed"), *(Edit(path, "set", a_gate(True)) for path in gates)]
-    for one in [field for field in own if field.path not in gates] * 2:
-        tried = [Edit(one.path, "set", value).of(usual) for value in one.valid]
+    facts = [field for field in own if field.path not in gates]
+    for several in (*((one,) for one in facts * 2), *combinations(facts, 2)):
+        if len(several) > 1 and best:
+            break  # two at once only where no single fact opens anything
+        tried = [_with(usual, several, values) for values in product(*(f.valid for f in several))]
         asked = tried
         for edit in told:
             asked = [edit.of(document) for document in asked]
         worth = [_openness(questions, document) for document in asked]
-        usual = tried[worth.index(max(worth))]
+        best = max(worth)
+        usual = tried[worth.index(best)]
     return usual
+
+
+def _with(document: Document, several: Sequence[Field], values: Sequence[Any]) -> Document:
+    for one, value in zip(several, values, strict=True):
+        document = Edit(one.path, "set", value).of(document)
+    return document
 
 
 def _openness(questions: Questions, document: Document) -> int:

@@ -1,5 +1,6 @@
 """What tests share: a real broker, real databases, tokens, and services that run against them."""
 
+import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,6 +13,15 @@ from support import postgres
 from support.broker import Broker
 from support.running import Runner
 from support.tokens import Issuer
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the long tests out where that is asked for; each is a skip that says so."""
+    if os.environ.get("HOMEWARD_LONG") == "0":
+        why = pytest.mark.skip(reason="a long test: `make test` runs it, HOMEWARD_LONG=0 does not")
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(why)
 
 
 @pytest.fixture(scope="session")

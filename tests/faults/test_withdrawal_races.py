@@ -15,6 +15,7 @@ from collections import Counter
 from contextlib import asynccontextmanager, suppress
 
 import httpx
+import pytest
 from faults.defects.seeded import a_release_without_a_lock
 from faults.rules import feeds, withdrawals
 from faults.seen import Read, Seen, Withdrawal
@@ -22,6 +23,8 @@ from sharing.conftest import a_gate, engine, peers  # noqa: F401 - fixtures
 from support_gate import NOON, Case, judged
 
 from contracts import feed
+
+pytestmark = pytest.mark.long
 
 RACES = int(os.environ.get("HOMEWARD_RACES", "60"))
 AT_ONCE = 6

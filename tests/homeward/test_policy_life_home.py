@@ -25,6 +25,8 @@ from homeward.governance.client import Access
 from homeward.governance.life_reports import Ours
 from homeward.home import Home
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 RUNBOOKS = ROOT / "docs" / "runbooks"
 AUTHOR, SECOND = ("--sub", "IG-1"), ("--sub", "IG-2")

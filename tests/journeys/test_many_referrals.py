@@ -4,7 +4,10 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import httpx
+import pytest
 from support.demo import Played
+
+pytestmark = pytest.mark.long
 
 COUNT = 500
 AT_ONCE = 4

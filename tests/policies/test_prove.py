@@ -10,6 +10,8 @@ from contracts.policies import report_digest
 from homeward.governance.prove import REDUCED, report
 from tests.policies.conftest import POLICIES
 
+pytestmark = pytest.mark.long
+
 FACTS_MAX = 6
 CELLS = ("police health push", "commissioner basic_outcome push")
 

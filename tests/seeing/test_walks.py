@@ -23,6 +23,8 @@ from homeward.demo.actions import R16_POINTS
 from homeward.demo.cases.fiona_said import ITEMS as OF_HARM
 from homeward.demo.cases.laura_said import THIRD as OF_NONE
 
+pytestmark = pytest.mark.long
+
 ELSEWHERE = {
     "PolicyLockdown": "tests/sharing/test_lockdown.py locks a running `sharing` down and ends it",
     "PolicyOtherVersion": "needs an engine that is started on other policies than those in force",

@@ -151,6 +151,7 @@ def test_everything_that_was_there_is_there_and_what_was_on_its_way_arrives(upgr
     for path, service in LISTS.items():
         now = whole(upgraded, service, path)
         for was in answers[path]:
+            was.pop("current", None)  # what was held is decided again by the policies of today
             assert was.items() <= now[was["id"]].items(), (path, was["id"])
     episode = answers["under_way"]["episode_id"]
 

@@ -45,6 +45,20 @@ def join(home: Home) -> list["Reader"]:
     return [Reader(home.partner(key), key) for key in PARTNERS]
 
 
+async def stop_reading(readers: list["Reader"], tasks: list[asyncio.Task[None]]) -> None:
+    """End what keeps reading, when each partner has taken what it asked for.
+
+    One that is cut off in between has had handed out to it what comes again much later only.
+    """
+    for reader in readers:
+        await reader.pause()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for reader in readers:
+        reader.away = False
+
+
 @dataclass
 class Reader:
     """A partner; `reads` is what it has had in its hands, in order."""
@@ -54,6 +68,7 @@ class Reader:
     reads: list[Read] = field(default_factory=list)
     away: bool = False
     """Nothing is read while this is set."""
+    _busy: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         self._creds = feed.Creds.read(self.folder, self.key)
@@ -69,7 +84,7 @@ class Reader:
     async def read(self) -> int:
         """Read and acknowledge what there is; return how many. Raises what the library does."""
         found = 0
-        async with asyncio.timeout(HANGS_S):
+        async with self._busy, asyncio.timeout(HANGS_S):
             client = await self._connect()
             try:
                 prefix = str(self._creds.context["jetstream_api_prefix"])
@@ -89,6 +104,12 @@ class Reader:
                 with suppress(NatsError, OSError, TimeoutError):
                     await client.close()
         return found
+
+    async def pause(self) -> None:
+        """Take what was asked for, and ask for no more."""
+        self.away = True
+        async with self._busy:
+            pass
 
     def _take(self, raw: bytes, seq: int, at: float) -> None:
         try:

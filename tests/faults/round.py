@@ -14,7 +14,7 @@ from faults.driving import Outside, RefusedError, UnansweredError
 from faults.homes import BrokenHome, broken_home
 from faults.oracle import violations
 from faults.plans import Plan, draw
-from faults.reading import Reader, join
+from faults.reading import Reader, join, stop_reading
 from faults.watching import drain, lasting_rest, look
 
 READY_AGAIN_S = 180.0
@@ -80,9 +80,7 @@ async def _play(
         await _heal(breaker, outside)
         await loading
         pending = await _come_to_rest(breaker, outside)
-        for task in reading:
-            task.cancel()
-        await asyncio.gather(*reading, return_exceptions=True)
+        await stop_reading(readers, reading)
         drained = await drain(readers)
         seen = await look(home.home, outside, load, readers)
         seen.drained, seen.pending, seen.poison = drained, pending, breaker.poison

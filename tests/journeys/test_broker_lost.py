@@ -14,7 +14,7 @@ import pytest
 from faults.cases import Load
 from faults.driving import Outside
 from faults.oracle import violations
-from faults.reading import Reader, join
+from faults.reading import Reader, join, stop_reading
 from faults.watching import drain, look, rest
 from support.demo import homeward
 
@@ -89,6 +89,4 @@ async def kept_reading(readers: list[Reader]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await stop_reading(readers, tasks)

@@ -105,6 +105,17 @@ class Reader:
                     await client.close()
         return found
 
+    async def left(self) -> int:
+        """Return how many messages the broker has for this partner that are not acknowledged."""
+        client = await self._connect()
+        try:
+            prefix = str(self._creds.context["jetstream_api_prefix"])
+            jetstream = client.jetstream(prefix=prefix, timeout=5)
+            told = await jetstream.consumer_info(f"FEED_{self.key}", self.key)
+        finally:
+            await client.close()
+        return int(told.num_pending or 0) + int(told.num_ack_pending or 0)
+
     async def pause(self) -> None:
         """Take what was asked for, and ask for no more."""
         self.away = True

@@ -46,15 +46,20 @@ async def lasting_rest(outside: Outside) -> dict[str, float]:
     return await rest(outside)
 
 
-async def drain(readers: list[Reader], within_s: float = 60) -> frozenset[str]:
-    """Let each partner read all that is left; return who came to the end."""
+async def drain(readers: list[Reader], within_s: float = 90) -> frozenset[str]:
+    """Let each partner read all that is left; return who came to the end.
+
+    What was handed out to a partner that was cut off comes again only when the broker has waited
+    long enough for its acknowledgement; so it is the broker that says whether anything is left.
+    """
     drained = set()
     for reader in readers:
-        end, empty = time.monotonic() + within_s, 0
-        while empty < 2 and time.monotonic() < end:
+        end, left = time.monotonic() + within_s, 1
+        while left and time.monotonic() < end:
             with suppress(NatsError, OSError, TimeoutError):
-                empty = 0 if await reader.read() else empty + 1
-        if empty == 2:
+                await reader.read()
+                left = await reader.left()
+        if not left:
             drained.add(reader.key)
     return frozenset(drained)
 

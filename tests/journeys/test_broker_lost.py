@@ -53,14 +53,15 @@ async def test_all_cases_complete_although_the_broker_loses_everything_it_holds(
         await loading
         reconciled = await asyncio.to_thread(reconcile, home)
         pending = await rest(outside)
-    await drain(readers)
+    drained = await drain(readers)
     seen = await look(home, outside, load, readers)
-    seen.drained = frozenset(reader.key for reader in readers)
+    seen.drained = drained
     await outside.close()
 
     assert under_way, "the broker was lost while nothing was under way"
     assert load.done == CASES
     assert not pending
+    assert drained == {reader.key for reader in readers}
     assert not [str(one) for one in violations(seen)]
     assert reconciled["cases"]["episodes"] == reconciled["cases"]["offers"] == CASES
     assert "broker.listening" in (home.logs / "scheduling.log").read_text()

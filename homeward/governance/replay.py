@@ -86,7 +86,7 @@ class Replay:
                     shape = seen[id(moment)] = self._answers.shape.seen()
                 question = shape.question(document)
                 if question not in new and not self._answers.knows(question):
-                    new[question] = shape.stand_in(document)
+                    new[question] = shape.stand_in()
             yield one, built, question
 
     def _compared(

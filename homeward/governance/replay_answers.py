@@ -101,6 +101,6 @@ class Answers:
             question = seen.question(one)
             asked.append(question)
             if question not in self._known and question not in new:
-                new[question] = seen.stand_in(one)
+                new[question] = seen.stand_in()
         self.ask(new)
         return [self.answer(self.place(question)) for question in asked]

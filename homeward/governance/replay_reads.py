@@ -15,36 +15,6 @@ Path = tuple[str, ...]
 FITS = frozenset({"fits", "has_truths", "has_words", "has_codes"})
 """They look only whether a field has its type, or its code is of the closed list."""
 KNOWN: Mapping[str, str] = {
-    "able_to_agree": "4dcbbb8e7245326d",
-    "agreement": "382ed9b02422e47b",
-    "competent": "235b6337bc2d2da5",
-    "due_h": "92f540ad332478d3",
-    "g1": "1c05d627d48e6c31",
-    "g2": "864af50652ccc5fd",
-    "g3": "37405f532cb140ad",
-    "g4": "2ca5fffad967f468",
-    "g5": "fa870f503ed3e4f6",
-    "g7": "5ce5f6d31d3541e3",
-    "g8": "568b7425ec90c195",
-    "h1": "7a2582c6076cce9b",
-    "hd1": "7f595ca5615941c8",
-    "hd3": "0bf4643119cd3e17",
-    "hd4": "abd65fabc94a25de",
-    "hd7": "dc6535a00620eb96",
-    "hd9": "4e2b13773c9b596a",
-    "in_rows": "12a45f96c0227cb8",
-    "inside": "478474e9b1910523",
-    "la_has_decided": "35fd8e2d4e9b73b3",
-    "objects": "0c7f0e1deb3e0f30",
-    "owed": "7f9e5d80c10a1845",
-    "perpetrator_elsewhere": "c505993c929082c0",
-    "pr": "1abe6cbb3d76c76b",
-    "purpose_locate_child": "fbef90bb1c2d4749",
-    "recipient_type": "7f8152b75c29e1a0",
-    "refusal_reasons": "fc0dc9a89212bdb2",
-    "seat": "d96bf36ed3741f58",
-    "sweep": "80cb5ad77cdac0de",
-    "to_an_authority": "71d4baef350dac92",
     "added": "42314b095a8940ed",
     "adult": "260b8374ce8bcdea",
     "basis_now": "7655d63fb97fe0f6",
@@ -52,13 +22,10 @@ KNOWN: Mapping[str, str] = {
     "has_codes": "5caa0afa1c56aeef",
     "has_truths": "e20149c5a3519a14",
     "has_words": "45be829f47e32fc1",
-    "place_in_host_area": "991046bef5db7f1f",
     "recorded": "b17117dd11783501",
     "text": "2f5b4fb5033022bf",
 }
 """Digest of each rule that was read by a person for what it can tell apart."""
-RULE = "rule"
-"""First step of a path that stands for a rule, which other rules see as they see a field."""
 SEEN_BY: Mapping[Path, frozenset[str]] = {
     ("now",): FITS,
     ("law", "as_of"): FITS | {"basis_now", "text"},
@@ -67,7 +34,6 @@ SEEN_BY: Mapping[Path, frozenset[str]] = {
     ("child", "age"): FITS | {"adult"},
     ("child", "legal_status"): FITS,
     ("child", "responsible_la"): FITS,
-    ("child", "host_la"): FITS | {"place_in_host_area"},
     ("episode", "id"): FITS,
     ("episode", "setting"): FITS,
     ("item", "id"): FITS,
@@ -78,39 +44,6 @@ SEEN_BY: Mapping[Path, frozenset[str]] = {
     ("recipient", "competent_authority"): FITS,
     ("recipient", "lives_with_child"): FITS,
     ("gates",): FITS | {"recorded"},
-    # seen by more rules, so that only under some conditions nothing follows from them
-    ("child", "competence"): FITS | {"competent"},
-    ("child", "address_confidential"): FITS | {"hd9"},
-    ("item", "provenance"): FITS | {"hd4"},
-    ("item", "counselling"): FITS | {"hd7"},
-    ("item", "verbatim"): FITS | {"owed"},
-    ("recipient", "pr"): FITS | {"pr"},
-    ("recipient", "role"): FITS | {"seat", "hd3"},
-    ("purpose",): FITS | {"purpose_locate_child", "hd3"},
-    ("agreement", "by"): FITS | {"able_to_agree"},
-    ("agreement", "consequences_explained"): FITS | {"agreement"},
-    ("agreement", "status"): FITS | {"agreement", "objects", "refusal_reasons"},
-    ("strategy_decision",): FITS | {"h1", "la_has_decided"},
-    ("alleged_perpetrator",): FITS
-    | {
-        "h1",
-        "hd1",
-        "inside",
-        "la_has_decided",
-        "perpetrator_elsewhere",
-    },
-    (RULE, "able_to_agree"): frozenset({"agreement"}),
-    (RULE, "competent"): frozenset({"able_to_agree", "objects"}),
-    (RULE, "objects"): frozenset({"owed"}),
-    (RULE, "pr"): frozenset(),
-    (RULE, "purpose_locate_child"): frozenset(),
-    (RULE, "la_has_decided"): frozenset(),
-    (RULE, "inside"): frozenset({"h1"}),
-    (RULE, "perpetrator_elsewhere"): frozenset({"due_h"}),
-    (RULE, "to_an_authority"): frozenset({"added"}),
-    ("recipient", "type"): FITS | {"recipient_type"},
-    (RULE, "recorded"): frozenset({"g3", "g4", "in_rows", "hd7", "sweep"}),
-    (RULE, "in_rows"): frozenset({"g1", "g2", "g5", "g7", "g8", "sweep"}),
 }
 """Fields that have stand-ins, and the rules that may see them."""
 
@@ -130,8 +63,6 @@ def free(modules: Mapping[str, Any]) -> frozenset[Path]:
                 return frozenset()
             for path in _paths(rule):
                 seen.setdefault(path, set()).add(named)
-            for other in _names(rule) - {named}:
-                seen.setdefault((RULE, other), set()).add(named)
     known = {name for name, several in texts.items() if KNOWN.get(name) == digest(several)}
     return frozenset(
         field
@@ -143,7 +74,6 @@ def free(modules: Mapping[str, Any]) -> frozenset[Path]:
             for name in names
         }
         <= rules & known
-        and (field[0] != RULE or field[1] in known)
     )
 
 
@@ -232,19 +162,6 @@ def _paths(node: Any) -> Iterator[Path]:
         if path is None or node["type"] == "ref":
             below = node["value"][1:] if path is not None else list(node.values())
             yield from _paths(below)
-
-
-def _names(node: Any) -> set[str]:
-    """Return every name in a rule: whatever it is there, it may be that of another rule."""
-    if isinstance(node, list):
-        return set().union(*map(_names, node))
-    if not isinstance(node, dict):
-        return set()
-    if _input(node) is not None:
-        steps = node["value"] if node["type"] == "ref" else []
-        return _names([part for part in steps[1:] if part["type"] != "string"])
-    own = {str(node["value"])} if node.get("type") in ("var", "string") else set()
-    return own.union(*map(_names, node.values()))
 
 
 def _replaces_input(node: Any) -> bool:

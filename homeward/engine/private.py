@@ -62,7 +62,7 @@ def private_server(engine: Engine, folder: Path, bundle: Path) -> Iterator[tuple
 
 
 def _answers(place: Path) -> bool:
-    connection = _UnixConnection(place)
+    connection = UnixConnection(place)
     try:
         connection.connect()
     except OSError:
@@ -72,12 +72,15 @@ def _answers(place: Path) -> bool:
     return True
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
+    """A connection to a server that listens on a socket in a folder."""
+
     def __init__(self, place: Path) -> None:
         super().__init__("localhost")
         self._place = str(place)
 
     def connect(self) -> None:
+        """Connect."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.connect(self._place)
 
@@ -86,7 +89,7 @@ class ServerAsker:
     """One connection to a private server."""
 
     def __init__(self, place: Path) -> None:
-        self._connection = _UnixConnection(place)
+        self._connection = UnixConnection(place)
 
     def ask(self, documents: Sequence[Any]) -> list[object]:
         """See Asker."""

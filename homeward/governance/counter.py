@@ -10,7 +10,8 @@ from typing import Any
 from homeward.governance.envelope import Invariant
 from homeward.governance.questions import Questions
 from homeward.governance.questions_edits import ABSENT, Edit, look
-from homeward.governance.questions_reads import Read, Steps
+from homeward.governance.questions_reads import Read
+from homeward.governance.questions_tree import Steps
 from homeward.governance.space import Cell, Document
 from homeward.governance.space_classes import same
 

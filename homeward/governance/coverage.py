@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from homeward.governance.envelope import RELEASES, Data
-from homeward.governance.questions import DECISION, Questions, Sheet
+from homeward.governance.questions import Questions
 from homeward.governance.questions_reads import Rule
+from homeward.governance.questions_sheets import DECISION, Sheet
 
 _OPEN = 2
 

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from homeward.governance.questions_edits import Edit
-from homeward.governance.questions_reads import Steps
+from homeward.governance.questions_tree import Steps
 from homeward.governance.space_classes import a_gate
 
 ENVELOPE = Path(__file__).with_name("envelope.yaml")

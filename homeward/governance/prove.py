@@ -25,7 +25,7 @@ from homeward.governance.coverage import may_release
 from homeward.governance.envelope import Invariant, read_envelope
 from homeward.governance.prove_cell import CellProof, Looked
 from homeward.governance.questions import Questions
-from homeward.governance.questions_reads import Steps
+from homeward.governance.questions_tree import Steps
 from homeward.governance.space import FULL, REDUCED, SEED, Sizes, cell_names
 from homeward.governance.space_classes import Field, fields
 

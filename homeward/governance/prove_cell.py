@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from homeward.governance.counter import Example, reduced
 from homeward.governance.coverage import Coverage
 from homeward.governance.envelope import Invariant
-from homeward.governance.questions import DECISION, Column, Questions, Sheet
+from homeward.governance.questions import Questions
 from homeward.governance.questions_edits import Edit
 from homeward.governance.questions_reads import Read, Rule
+from homeward.governance.questions_sheets import DECISION, Column, Sheet
 from homeward.governance.space import (
     Cell,
     Sizes,

@@ -8,7 +8,6 @@ import http.client
 import json
 import os
 import select
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from typing import Any, Protocol
 from homeward.engine.faults import NoAnswerError
 from homeward.engine.found import Engine
 from homeward.engine.patience import LOOK_S, CutOffError, Patience, Watch, confine
-from homeward.engine.private import BATCH, LAZY_GC, private_server
+from homeward.engine.private import LAZY_GC, UnixConnection, private_server
 
 MODULE = "questions.rego"
 PATIENCE = Patience(question_s=5.0, document_s=0.02)
@@ -116,21 +115,10 @@ def asker(engine: Engine, bundle: Path) -> Iterator[Asker]:
             yield Asker(opened.enter_context(_library(bundle)))
             return
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="homeward-")))
-        (bundle / BATCH.name).write_bytes(BATCH.read_bytes())
         place, pid = opened.enter_context(private_server(engine, folder, bundle))
         server = _Server(place, pid)
         opened.callback(server.close)
         yield Asker(server)
-
-
-class _Connection(http.client.HTTPConnection):
-    def __init__(self, place: Path) -> None:
-        super().__init__("localhost")
-        self._place = str(place)
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.connect(self._place)
 
 
 class _Server:
@@ -138,7 +126,7 @@ class _Server:
 
     def __init__(self, place: Path, pid: int) -> None:
         self.pid = pid
-        self._connection = _Connection(place)
+        self._connection = UnixConnection(place)
 
     def send(self, question: bytes) -> int:
         self._connection.request("POST", _PATH, question, {"Content-Type": "application/json"})

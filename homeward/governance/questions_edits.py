@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from homeward.governance.questions_reads import Read, Steps
+from homeward.governance.questions_reads import Read
+from homeward.governance.questions_tree import Steps
 
 ABSENT: Final = object()
 """What stands where nothing stands."""

@@ -9,11 +9,25 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-Steps = tuple[str, ...]
-Node = Any
-"""A piece of OPA's syntax tree as JSON."""
+from homeward.governance.questions_tree import (
+    Here,
+    Node,
+    Package,
+    Steps,
+    constant_of,
+    constants_in,
+    declared_in,
+    dotted,
+    is_assignment,
+    parts_of,
+    stands_for,
+    unaliased,
+    variables_in,
+    word_of,
+)
 
 _OF_WHICH_TYPE = frozenset(
     [
@@ -82,6 +96,11 @@ class Choice:
     keys: tuple[str | Read | Call, ...]
     among: tuple[Rule, ...]
 
+    @cached_property
+    def by_keys(self) -> dict[Steps, Rule]:
+        """The rules by their keys."""
+        return {rule.keys: rule for rule in self.among}
+
 
 @dataclass
 class Sight:
@@ -101,54 +120,14 @@ class Sight:
         self.choices += [one for one in other.choices if one not in self.choices]
 
 
-@dataclass
-class _Package:
-    clauses: dict[str, list[tuple[Node, dict[str, Node]]]] = field(default_factory=dict)
-    """By rule name: each clause, with the imports of its file by alias."""
-
-    def is_function(self, name: str) -> bool:
-        return any("args" in clause["head"] for clause, _ in self.clauses[name])
-
-    def depth(self, name: str) -> int:
-        """How many fixed keys every clause has in its head; 0 where they differ."""
-        heads = [clause["head"] for clause, _ in self.clauses[name]]
-        fixed = {
-            len(head["ref"]) - 1
-            if "key" not in head and all(p["type"] == "string" for p in head["ref"][1:])
-            else 0
-            for head in heads
-        }
-        return fixed.pop() if len(fixed) == 1 else 0
-
-
-@dataclass(frozen=True)
-class _Here:
-    """Where a piece of Rego stands: which names mean what."""
-
-    package: Steps
-    imports: Mapping[str, Node]
-    local: frozenset[str] = frozenset()
-    fixed: Mapping[str, Node] = field(default_factory=dict)
-    """Local names that hold a constant: the arguments of a function called with one."""
-
-    def standing_for(self, places: Mapping[str, Node]) -> _Here:
-        """The same with names for places."""
-        imports = {**self.imports, **places}
-        return _Here(self.package, imports, self.local - places.keys(), self.fixed)
-
-    def inside(self, names: set[str]) -> _Here:
-        kept = {name: one for name, one in self.fixed.items() if name not in names}
-        return _Here(self.package, self.imports, self.local | names, kept)
-
-
 class Sights:
     """What every rule of the parsed modules sees."""
 
     def __init__(self, modules: Mapping[str, Node]) -> None:
-        self._packages: dict[Steps, _Package] = {}
+        self._packages: dict[Steps, Package] = {}
         for module in modules.values():
             path = tuple(part["value"] for part in module["package"]["path"][1:])
-            package = self._packages.setdefault(path, _Package())
+            package = self._packages.setdefault(path, Package())
             imports = {
                 one.get("alias") or one["path"]["value"][-1]["value"]: one["path"]
                 for one in module.get("imports") or ()
@@ -181,15 +160,15 @@ class Sights:
         plain = isinstance(terms, dict) and not first.get("negated") and not first.get("with")
         if not plain or terms.get("type") not in ("var", "ref"):
             return None
-        here = self._within(clause["body"], _Here(rule.package, imports))
-        place = self._place(_parts(terms), here)
+        here = self._within(clause["body"], Here(rule.package, imports))
+        place = self._place(parts_of(terms), here)
         if place is None or place[2] or not self._is_plain(place[0], place[1]):
             return None
         own, rest = Sight(), Sight()
         value = clause["head"]["value"]
         if len(clause["body"]) == 1 and value["type"] in ("var", "ref"):
-            self._clause({**clause, "else": _NOTHING}, _Here(rule.package, imports), own)
-        self._clause(clause["else"], _Here(rule.package, imports), rest)
+            self._clause({**clause, "else": _NOTHING}, Here(rule.package, imports), own)
+        self._clause(clause["else"], Here(rule.package, imports), rest)
         return Rule(place[0], place[1]), own, rest
 
     def all_reads(self, rule: Rule) -> frozenset[Read]:
@@ -208,7 +187,7 @@ class Sights:
             for clause, _ in self._packages[one.package].clauses[one.name]:
                 keys = tuple(part["value"] for part in clause["head"]["ref"][1:])
                 if not one.keys or keys == one.keys:
-                    yield from _constants(clause)
+                    yield from constants_in(clause)
 
     def rules(self) -> Iterator[Rule]:
         """Yield every rule that can be asked for by name and keys alone."""
@@ -227,37 +206,37 @@ class Sights:
             keys = tuple(part["value"] for part in head["ref"][1:])
             if rule.keys and keys != rule.keys:
                 continue
-            here = _Here(rule.package, imports)
+            here = Here(rule.package, imports)
             self._clause(clause, self._with_arguments(head, rule.arguments, here), sight)
         return sight
 
-    def _with_arguments(self, head: Node, given: tuple[str, ...], here: _Here) -> _Here:
+    def _with_arguments(self, head: Node, given: tuple[str, ...], here: Here) -> Here:
         names: set[str] = set()
         for one in head.get("args") or ():
-            names |= set(_variables(one))
+            names |= set(variables_in(one))
         fixed = {
             written["value"]: json.loads(value)
             for written, value in zip(head.get("args") or (), given, strict=False)
             if written["type"] == "var"
         }
-        return _Here(here.package, here.imports, here.local | names, fixed)
+        return Here(here.package, here.imports, here.local | names, fixed)
 
-    def _within(self, body: Node, here: _Here) -> _Here:
+    def _within(self, body: Node, here: Here) -> Here:
         """What names mean in a body: its own are local, or stand for a place."""
-        declared = _declared(body)
+        declared = declared_in(body)
         within = here.inside(declared)
-        assigned = [e["terms"] for e in body if _is_assignment(e)]
-        names = [name for terms in assigned for name in _variables(terms[1])]
+        assigned = [e["terms"] for e in body if is_assignment(e)]
+        names = [name for terms in assigned for name in variables_in(terms[1])]
         told: dict[str, Node] = {}
         for _, target, given in assigned:
             if target["type"] != "var" or given["type"] not in ("var", "ref"):
                 continue
-            parts = _unaliased(_parts(given), within)
+            parts = unaliased(parts_of(given), within)
             if names.count(target["value"]) == 1 and self._is_place(parts, within):
                 told[target["value"]] = {"type": "ref", "value": parts}
         return within.standing_for(told)
 
-    def _is_place(self, parts: list[Node], here: _Here) -> bool:
+    def _is_place(self, parts: list[Node], here: Here) -> bool:
         """A place of the input, or a rule, and nothing after it that is worked out."""
         path, place = self._input_path(parts, here), self._place(parts, here)
         if path is not None:
@@ -268,7 +247,7 @@ class Sights:
         held = self._packages[package]
         return not held.is_function(name) and not held.depth(name)
 
-    def _clause(self, clause: Node, here: _Here, sight: Sight) -> None:
+    def _clause(self, clause: Node, here: Here, sight: Sight) -> None:
         body = clause.get("body") or ()
         within = self._within(body, here)
         self._body(body, within, sight)
@@ -278,7 +257,7 @@ class Sights:
         if "else" in clause:
             self._clause(clause["else"], here, sight)
 
-    def _body(self, body: Node, here: _Here, sight: Sight) -> None:
+    def _body(self, body: Node, here: Here, sight: Sight) -> None:
         for expression in body:
             if not expression.get("with"):
                 self._expression(expression["terms"], here, sight)
@@ -290,10 +269,10 @@ class Sights:
                 self._term(replaced["value"], here, under)
             sight.add(self._flat(under))
 
-    def _expression(self, terms: Node, here: _Here, sight: Sight) -> None:
+    def _expression(self, terms: Node, here: Here, sight: Sight) -> None:
         if isinstance(terms, list):
-            if _is_assignment({"terms": terms}) and _stands_for(terms[1], here):
-                self._is_there(_parts(terms[2]), here, sight)
+            if is_assignment({"terms": terms}) and stands_for(terms[1], here):
+                self._is_there(parts_of(terms[2]), here, sight)
             else:
                 self._called(terms[0], terms[1:], here, sight)
         elif "symbols" in terms:
@@ -302,14 +281,14 @@ class Sights:
                     self._term(symbol["value"][-1], here, sight)
         elif "domain" in terms:
             self._term(terms["domain"], here, sight)
-            names = {n for key in ("key", "value") for n in _variables(terms.get(key))}
+            names = {n for key in ("key", "value") for n in variables_in(terms.get(key))}
             self._body(terms["body"], self._within(terms["body"], here.inside(names)), sight)
         else:
             self._term(terms, here, sight)
 
     # terms
 
-    def _term(self, term: Node, here: _Here, sight: Sight) -> None:
+    def _term(self, term: Node, here: Here, sight: Sight) -> None:
         if isinstance(term, list):
             for one in term:
                 self._term(one, here, sight)
@@ -333,28 +312,28 @@ class Sights:
             for one in term.values():
                 self._term(one, here, sight)
 
-    def _called(self, operator: Node, given: list[Node], here: _Here, sight: Sight) -> None:
-        if _dotted(operator) == "object.get" and self._member(given, here, sight):
+    def _called(self, operator: Node, given: list[Node], here: Here, sight: Sight) -> None:
+        if dotted(operator) == "object.get" and self._member(given, here, sight):
             return
-        if _dotted(operator) in _OF_WHICH_TYPE and self._type(given[0], here, sight):
+        if dotted(operator) in _OF_WHICH_TYPE and self._type(given[0], here, sight):
             return
         for one in given:
             self._term(one, here, sight)
-        place = self._place(_parts(operator), here)
+        place = self._place(parts_of(operator), here)
         if place is None:
             return
         package, name, _ = place
         if not self._packages[package].is_function(name):
             self._rule(package, name, [], here, sight)
             return
-        constants = [_constant(one, here) for one in given]
+        constants = [constant_of(one, here) for one in given]
         if all(one is not None for one in constants):
             told = tuple(one for one in constants if one is not None)
             sight.calls.add(Call(Rule(package, name, arguments=told)))
         else:
             sight.add(self._inlined(Rule(package, name)))
 
-    def _is_there(self, parts: list[Node], here: _Here, sight: Sight) -> None:
+    def _is_there(self, parts: list[Node], here: Here, sight: Sight) -> None:
         """A name for a place: that something is there is seen, the rest where it is read."""
         path, place = self._input_path(parts, here), self._place(parts, here)
         if path is not None:
@@ -370,22 +349,22 @@ class Sights:
         self._open.pop()
         return Sight(seen.reads, seen.calls, seen.choices, {*seen.functions, function})
 
-    def _type(self, of: Node, here: _Here, sight: Sight) -> bool:
+    def _type(self, of: Node, here: Here, sight: Sight) -> bool:
         """`is_object(x)` sees whether an object is there, not what is in it."""
-        path = self._input_path(_parts(of), here) if of["type"] == "ref" else None
+        path = self._input_path(parts_of(of), here) if of["type"] == "ref" else None
         if path is None or path[1]:
             return False
         sight.reads.add(Read(path[0], shape=True))
         return True
 
-    def _member(self, given: list[Node], here: _Here, sight: Sight) -> bool:
+    def _member(self, given: list[Node], here: Here, sight: Sight) -> bool:
         """`object.get(x, key, default)` with a key that is known reads no more than that of x."""
         of, wanted, default = given
         written = wanted["value"] if wanted["type"] == "array" else [wanted]
-        keys = [_word(one, here) for one in written]
+        keys = [word_of(one, here) for one in written]
         if not keys or None in keys or of["type"] not in ("ref", "var"):
             return False
-        parts, told = _parts(of), tuple(key for key in keys if key is not None)
+        parts, told = parts_of(of), tuple(key for key in keys if key is not None)
         path = self._input_path(parts, here)
         if path is not None:
             whole, rest = path
@@ -400,7 +379,7 @@ class Sights:
         self._term(default, here, sight)
         return True
 
-    def _reference(self, parts: list[Node], here: _Here, sight: Sight) -> None:
+    def _reference(self, parts: list[Node], here: Here, sight: Sight) -> None:
         path = self._input_path(parts, here)
         if path is not None:
             sight.reads.add(Read(path[0]))
@@ -423,10 +402,10 @@ class Sights:
             self._term(parts[0], here, sight)
         self._term([one for one in parts[1:] if one["type"] != "string"], here, sight)
 
-    def _rule(self, package: Steps, name: str, rest: list[Node], here: _Here, sight: Sight) -> None:
+    def _rule(self, package: Steps, name: str, rest: list[Node], here: Here, sight: Sight) -> None:
         depth = self._packages[package].depth(name)
         if not depth:
-            part = _word(rest[0], here) if rest else None
+            part = word_of(rest[0], here) if rest else None
             sight.calls.add(Call(Rule(package, name), part))
         else:
             keys = [self._key(one, here) for one in rest[:depth]]
@@ -452,50 +431,50 @@ class Sights:
 
     # names
 
-    def _key(self, term: Node, here: _Here) -> str | Read | Call | None:
-        word = _word(term, here)
+    def _key(self, term: Node, here: Here) -> str | Read | Call | None:
+        word = word_of(term, here)
         if word is not None:
             return word
         if term["type"] not in ("ref", "var"):
             return None
-        path = self._input_path(_parts(term), here)
+        path = self._input_path(parts_of(term), here)
         if path is not None:
             return None if path[1] else Read(path[0])
-        place = self._place(_parts(term), here)
+        place = self._place(parts_of(term), here)
         if place is None:
             return None
         package, name, rest = place
         held = self._packages[package]
         if held.is_function(name) or held.depth(name) or len(rest) > 1:
             return None
-        part = _word(rest[0], here) if rest else None
+        part = word_of(rest[0], here) if rest else None
         return None if rest and part is None else Call(Rule(package, name), part)
 
-    def _input_path(self, parts: list[Node], here: _Here) -> tuple[Steps, list[Node]] | None:
+    def _input_path(self, parts: list[Node], here: Here) -> tuple[Steps, list[Node]] | None:
         """The named steps below the input, and what follows them; None for what is no input."""
-        parts = _unaliased(parts, here)
+        parts = unaliased(parts, here)
         if parts[0] != {"type": "var", "value": "input"}:
             return None
         steps = []
         for one in parts[1:]:
-            word = _word(one, here)
+            word = word_of(one, here)
             if word is None:
                 break
             steps.append(word)
         return tuple(steps), parts[1 + len(steps) :]
 
-    def _data_path(self, parts: list[Node], here: _Here) -> Steps | None:
+    def _data_path(self, parts: list[Node], here: Here) -> Steps | None:
         """The named steps below data up to the first that is not named; None for no data."""
-        parts = _unaliased(parts, here)
+        parts = unaliased(parts, here)
         if parts[0] != {"type": "var", "value": "data"}:
             return None
-        steps = [_word(one, here) for one in parts[1:]]
+        steps = [word_of(one, here) for one in parts[1:]]
         named = steps[: steps.index(None)] if None in steps else steps
         return tuple(one for one in named if one is not None)
 
-    def _place(self, parts: list[Node], here: _Here) -> tuple[Steps, str, list[Node]] | None:
+    def _place(self, parts: list[Node], here: Here) -> tuple[Steps, str, list[Node]] | None:
         """The rule that a reference leads to, and the steps after it."""
-        parts = _unaliased(parts, here)
+        parts = unaliased(parts, here)
         name = parts[0].get("value")
         if parts[0]["type"] != "var" or name in here.local:
             return None
@@ -520,85 +499,3 @@ class Sights:
         for rule in called:
             flat.reads |= self.all_reads(rule)
         return flat
-
-
-def _is_assignment(expression: Node) -> bool:
-    terms = expression["terms"]
-    return isinstance(terms, list) and _dotted(terms[0]) == "assign"
-
-
-def _stands_for(target: Node, here: _Here) -> bool:
-    name = target["value"] if target["type"] == "var" else ""
-    return name in here.imports and name not in here.local
-
-
-def _unaliased(parts: list[Node], here: _Here) -> list[Node]:
-    name = parts[0].get("value")
-    if parts[0]["type"] == "var" and name not in here.local and name in here.imports:
-        return [*_parts(here.imports[name]), *parts[1:]]
-    return parts
-
-
-def _parts(term: Node) -> list[Node]:
-    return list(term["value"]) if term["type"] == "ref" else [term]
-
-
-def _dotted(term: Node) -> str:
-    return ".".join(str(part.get("value")) for part in _parts(term))
-
-
-def _word(term: Node, here: _Here) -> str | None:
-    """The word that a term is, written or given to a function as a constant."""
-    if term["type"] == "string":
-        return str(term["value"])
-    held = here.fixed.get(term["value"]) if term["type"] == "var" else None
-    return held if isinstance(held, str) else None
-
-
-def _constant(term: Node, here: _Here) -> str | None:
-    """A constant as JSON; None for what is none."""
-    if term["type"] in ("string", "number", "boolean", "null"):
-        return json.dumps(term.get("value"))
-    if term["type"] == "var" and term["value"] in here.fixed:
-        return json.dumps(here.fixed[term["value"]])
-    return None
-
-
-def _constants(node: Node) -> Iterator[Node]:
-    """Yield what is written as a value; the steps of a reference are names."""
-    if isinstance(node, list):
-        for one in node:
-            yield from _constants(one)
-    elif isinstance(node, dict):
-        if node.get("type") in ("string", "number"):
-            yield node["value"]
-        elif node.get("type") != "ref":
-            for one in node.values():
-                yield from _constants(one)
-
-
-def _variables(pattern: Node) -> Iterator[str]:
-    """The names in a pattern that is assigned to."""
-    if isinstance(pattern, list):
-        for one in pattern:
-            yield from _variables(one)
-    elif isinstance(pattern, dict):
-        if pattern.get("type") == "var":
-            yield pattern["value"]
-        elif pattern.get("type") in ("array", "object"):
-            yield from _variables(pattern["value"])
-
-
-def _declared(body: Node) -> set[str]:
-    """The names that a body declares for itself and for all that stands within it."""
-    names: set[str] = set()
-    for expression in body:
-        terms = expression["terms"]
-        if isinstance(terms, list):
-            if _dotted(terms[0]) == "assign":
-                names |= set(_variables(terms[1]))
-        elif "symbols" in terms:
-            for symbol in terms["symbols"]:
-                told = [symbol] if symbol["type"] == "var" else symbol["value"][1:-1]
-                names |= set(_variables(told))
-    return names

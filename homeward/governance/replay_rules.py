@@ -8,9 +8,11 @@ that many documents share is looked at once; what is not known goes to `question
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from homeward.governance.questions import DECISION, TOGETHER, UNDEFINED, Questions
+from homeward.governance.questions import TOGETHER, Questions
 from homeward.governance.questions_edits import look
-from homeward.governance.questions_reads import Call, Choice, Read, Rule, Steps
+from homeward.governance.questions_reads import Call, Choice, Read, Rule
+from homeward.governance.questions_sheets import DECISION, UNDEFINED
+from homeward.governance.questions_tree import Steps
 
 Part = Any
 Numbers = tuple[int, ...]

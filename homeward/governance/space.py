@@ -18,9 +18,11 @@ from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Any
 
-from homeward.governance.questions import DECISION, Questions, Sheet
+from homeward.governance.questions import Questions
 from homeward.governance.questions_edits import ABSENT, Edit, look
-from homeward.governance.questions_reads import Call, Read, Rule, Steps
+from homeward.governance.questions_reads import Call, Read, Rule
+from homeward.governance.questions_sheets import DECISION, Sheet
+from homeward.governance.questions_tree import Steps
 from homeward.governance.space_classes import FACTS, Field, a_gate, same
 
 SEED = 20261127

@@ -15,7 +15,8 @@ from typing import Any
 
 from homeward.engine.rows import GATES
 from homeward.governance.questions import Questions
-from homeward.governance.questions_reads import Read, Steps
+from homeward.governance.questions_reads import Read
+from homeward.governance.questions_tree import Steps
 
 GIVEN = "given"
 """A text of which nothing matters but that it is there."""

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from homeward.governance.questions import DECISION, Questions
+from homeward.governance.questions import Questions
 from homeward.governance.questions_edits import Edit
 from homeward.governance.questions_reads import Read
+from homeward.governance.questions_sheets import DECISION
 from tests.policies.conftest import POLICIES, decide_all
 from tests.policies.documents import a_document, a_gate, a_random_document
 

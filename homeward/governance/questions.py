@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from homeward.engine.bundle import build_bundle, parse
 from homeward.engine.found import find_engine
 from homeward.governance.questions_asked import MODULE, asker, module
-from homeward.governance.questions_edits import Edit, cut_to
+from homeward.governance.questions_edits import Cut, Edit, cut_of, cut_to
 from homeward.governance.questions_reads import Call, Read, Rule, Sights
 from homeward.governance.questions_sheets import (
     DECISION,
@@ -73,7 +73,12 @@ class Questions:
         """The rule without which a decision does not look at most others, and what it then sees."""
         self._holding = None if unless is None else Plan(unless[1], self._one)
         self.reads = sorted(self.sights.all_reads(DECISION))
-        self._sorted_reads = {rule: sorted(self.sights.all_reads(rule)) for rule in self.rules}
+        self._places = frozenset(self.reads)
+        self._cuts: dict[Rule, Cut | None] = {
+            rule: cut_of(self.sights.all_reads(rule)) for rule in self.rules
+        }
+        self._cuts[DECISION] = None  # who is asked for a part need not read the rest
+        self._edited: dict[tuple[Edit, Read], dict[int, int]] = {}
         parts: dict[Rule, set[str]] = {rule: set() for rule in self.rules}
         for plan in self._plans.values():
             for call in plan.parts_read():
@@ -147,6 +152,19 @@ class Questions:
             self._touched[path] = frozenset(read for read in self.reads if edit.touches(read))
         return self._touched[path]
 
+    def is_known(self, read: Read) -> bool:
+        """Tell whether a rule reads this place."""
+        return read in self._places
+
+    def edited(self, edit: Edit, read: Read, number: int) -> int:
+        """Return what stands at `read` after an edit that touches it, where `number` stood."""
+        known = self._edited.setdefault((edit, read), {})
+        found = known.get(number)
+        if found is None:
+            found = self.values.number(edit.seen(read, self.values.held[number]))
+            known[number] = found
+        return found
+
     def sees(self, rule: Rule, touched: frozenset[Read]) -> bool:
         """Tell whether `rule` sees any of these places, by itself or through others."""
         known = self._related.get((rule, touched))
@@ -158,9 +176,9 @@ class Questions:
     def part(self, column: Column, part: str) -> Column:
         """Return one member of each value."""
         known = self._parts.setdefault(part, {})
-        for number in set(column) - known.keys():
+        for number in set(column).difference(known):
             known[number] = self._part(number, part)
-        return [known[number] for number in column]
+        return list(map(known.__getitem__, column))
 
     def _part(self, number: int, part: str) -> int:
         if number in (UNDEFINED, FAILED):
@@ -172,22 +190,30 @@ class Questions:
         key = ("part", told[0]) if told else ("no such part",)  # which is not: no value at all
         return self.values.number(told, key=key)
 
-    def answers(self, rule: Rule, sheet: Sheet, keys: Sequence[Any]) -> dict[Any, int]:
-        """Return all that is known of `rule`, after asking for what is new in `keys`."""
+    def answers(self, rule: Rule, sheet: Sheet, keys: Sequence[Any]) -> Column:
+        """Return the value of `rule` for each of `keys`, after asking for what is new in them.
+
+        The documents of `sheet` have these keys, one after the other.
+        """
         memo = self._memo[rule]
-        new = {key: place for place, key in enumerate(keys) if key not in memo}
-        if new:
-            reads = self._sorted_reads[rule]
-            documents = [sheet.document(place) for place in new.values()]
-            if rule != DECISION:  # who is asked for a part need not read the rest
-                documents = [cut_to(reads, document) for document in documents]
-            for start in range(0, len(new), TOGETHER):
-                some = list(new)[start : start + TOGETHER]
-                told = self._asker.ask(self._names[rule], documents[start : start + TOGETHER])
-                for key, answer in zip(some, told, strict=True):
-                    memo[key] = self._number(rule, answer)
-            self.asked += len(new)
-        return memo
+        known = list(map(memo.get, keys))
+        if None in known:
+            new: dict[Any, int] = {}
+            for place, number in enumerate(known):
+                if number is None:
+                    new.setdefault(keys[place], place)
+            self._ask(rule, sheet, new)
+            known = list(map(memo.get, keys))
+        return cast(Column, known)
+
+    def _ask(self, rule: Rule, sheet: Sheet, new: Mapping[Any, int]) -> None:
+        memo, cut, keys = self._memo[rule], self._cuts[rule], list(new)
+        for start in range(0, len(keys), TOGETHER):
+            some = keys[start : start + TOGETHER]
+            documents = [cut_to(cut, sheet.document(new[key])) for key in some]
+            told = self._asker.ask(self._names[rule], documents)
+            memo.update(zip(some, (self._number(rule, one) for one in told), strict=True))
+        self.asked += len(new)
 
     def _number(self, rule: Rule, answer: Any) -> int:
         if not answer:

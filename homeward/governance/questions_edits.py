@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -16,9 +16,9 @@ AN_OBJECT: Final = object()
 RENAMED: Final = "_renamed"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Edit:
-    """One place set to a value, removed, or put under another name."""
+    """One place set to a value, removed, or put under another name; equal to itself alone."""
 
     path: Steps
     how: Literal["set", "remove", "rename"] = "set"
@@ -74,20 +74,29 @@ def look(read: Read, document: Any) -> Any:
     return AN_OBJECT if read.shape and isinstance(node, dict) else node
 
 
-def cut_to(reads: Sequence[Read], document: Any) -> Any:
-    """Return a document that shows the same at `reads`, sorted, and has nothing else."""
-    cut: Any = {} if isinstance(document, dict) else document
-    for read in reads:  # what stands above comes first
-        value = look(read, document)
+Cut = dict[str, "Cut | None"]
+"""The places to keep by name, each with those below it; None: all that stands there."""
+
+
+def cut_of(reads: Iterable[Read]) -> Cut | None:
+    """Return what to keep of a document so that it shows the same at `reads`."""
+    kept: dict[str, Any] = {}
+    for read in reads:
         if not read.path:
-            return document
-        if value is ABSENT or not isinstance(document, dict):
-            continue
-        place = cut
+            return None
+        place: Any = kept
         for name in read.path[:-1]:
             place = place.setdefault(name, {})
-        if value is AN_OBJECT:
-            place.setdefault(read.path[-1], {})
+            if place is None:  # all of what stands above is kept
+                break
         else:
-            place[read.path[-1]] = dict(value) if isinstance(value, dict) else value
-    return cut
+            below = place.setdefault(read.path[-1], {})
+            place[read.path[-1]] = below if read.shape else None
+    return kept
+
+
+def cut_to(cut: Cut | None, document: Any) -> Any:
+    """Return a document with nothing else but what is kept, and what is no object as it is."""
+    if cut is None or not isinstance(document, dict):
+        return document
+    return {name: cut_to(below, document[name]) for name, below in cut.items() if name in document}

@@ -7,7 +7,7 @@ is not known is asked of `questions`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from homeward.governance.questions_edits import ABSENT, AN_OBJECT, Edit, look
@@ -89,6 +89,8 @@ class Sheet:
         self._documents = documents
         self._columns: dict[Rule, Column] = {}
         self._reads: dict[Read, Column] = {}
+        self._parts: dict[Call, Column] = {}
+        self._chosen_by: dict[Rule, set[Rule]] = {}
         self._varying = (
             None if varying is None else frozenset().union(*map(questions.touched, varying))
         )
@@ -116,7 +118,22 @@ class Sheet:
         number = self._questions.values.number
         if self._varying is not None and read not in self._varying:
             return [number(look(read, self._documents[0]))] * self.size
-        return [number(look(read, document)) for document in self._documents]
+        known: dict[int, int] = {}  # what stands there is mostly the same few objects
+        told = []
+        for document in self._documents:
+            value = look(read, document)
+            if id(value) not in known:
+                known[id(value)] = number(value)
+            told.append(known[id(value)])
+        return told
+
+    def read_some(self, read: Read, among: Sequence[int]) -> Column:
+        """Return what stands at one place of some of the documents."""
+        column = self._reads.get(read)
+        if column is not None:
+            return [column[place] for place in among]
+        number = self._questions.values.number
+        return [number(look(read, self.document(place))) for place in among]
 
     def column(self, rule: Rule) -> Column:
         """Return the value of `rule` for each document."""
@@ -141,8 +158,11 @@ class Sheet:
 
     def chosen_by(self, rule: Rule) -> set[Rule]:
         """Return the rules that `rule` chooses by key for these documents."""
-        choices = self._questions.plan(rule).choices
-        return {one for choice in choices for one in self._targets(choice) if one is not None}
+        if rule not in self._chosen_by:
+            choices = self._questions.plan(rule).choices
+            told = {one for choice in choices for one in self._targets(choice)}
+            self._chosen_by[rule] = {one for one in told if one is not None}
+        return self._chosen_by[rule]
 
     def keys(self, rule: Rule) -> list[tuple[int, ...]]:
         """Return, for each document, what the value of `rule` follows from."""
@@ -164,8 +184,7 @@ class Sheet:
         if keys is None:
             seen = self._seen(rule)
             keys = list(zip(*seen, strict=True)) if seen else [()] * self.size
-        memo = self._questions.answers(rule, self, keys)
-        return [memo[key] for key in keys]
+        return self._questions.answers(rule, self, keys)
 
     def _holding(self) -> list[Any] | None:
         """The keys of decisions whose guard holds for every document; None where for some not."""
@@ -178,8 +197,11 @@ class Sheet:
         return [("holds", *key) for key in zip(*seen, strict=True)]
 
     def _call(self, call: Call) -> Column:
-        column = self.column(call.rule)
-        return column if call.part is None else self._questions.part(column, call.part)
+        if call.part is None:
+            return self.column(call.rule)
+        if call not in self._parts:
+            self._parts[call] = self._questions.part(self.column(call.rule), call.part)
+        return self._parts[call]
 
     def _chosen(self, choice: Choice) -> Column:
         """The value of the rule that each document's keys choose."""
@@ -221,7 +243,7 @@ class Sheet:
 class ChangedSheet(Sheet):
     """The documents of another sheet once for each way of changing them, one way after another.
 
-    What the changes do not touch is not looked at again, nor what sees only that.
+    What a way does not change is not looked at again, nor what sees only that.
     """
 
     def __init__(self, questions: Questions, before: Sheet, ways: Sequence[Sequence[Edit]]) -> None:
@@ -229,9 +251,14 @@ class ChangedSheet(Sheet):
         self.size = before.size * len(ways)
         self._before = before
         self._ways = ways
-        self._edits = [edit for way in ways for edit in way]
-        self._touched = frozenset().union(*(questions.touched(edit.path) for edit in self._edits))
-        self._same: dict[Read | Rule, bool] = {}
+        self._touching: dict[Read, dict[int, list[Edit]]] = {}
+        for place, way in enumerate(ways):
+            for edit in way:
+                for read in questions.touched(edit.path):
+                    self._touching.setdefault(read, {}).setdefault(place, []).append(edit)
+        self._touched = frozenset(self._touching)
+        self._differing: dict[Read | Rule, frozenset[int]] = {}
+        """The ways that make any difference to what stands at a place, or to a rule."""
 
     def document(self, place: int) -> Any:
         way, place = divmod(place, self._before.size)
@@ -245,41 +272,79 @@ class ChangedSheet(Sheet):
         return column * len(self._ways)
 
     def column(self, rule: Rule) -> Column:
-        if rule not in self._columns and self._is_same(rule):
+        if rule not in self._columns and not self._differs(rule):
             self._columns[rule] = self.before(self._before.column(rule))
         return self._columns[rule]
 
     def is_same(self) -> bool:
         """Tell whether no change can have changed any decision."""
-        return self._is_same(DECISION)
+        return not self._differs(DECISION)
+
+    def read_some(self, read: Read, among: Sequence[int]) -> Column:
+        column = self.read(read)
+        return [column[place] for place in among]
 
     def _look(self, read: Read) -> Column:
-        column = self._before.read(read)
-        self._same[read] = True
-        if not any(edit.touches(read) for edit in self._edits):
-            return self.before(column)
-        told: Column = []
-        for way in self._ways:
-            changed = {number: self._seen_as(number, read, way) for number in set(column)}
-            self._same[read] &= all(old == new for old, new in changed.items())
-            told += [changed[number] for number in column]
+        column, size = self._before.read(read), self._before.size
+        told, kinds, differing = self.before(column), set(column), set()
+        for place, edits in self._touching_at(read).items():
+            changed = {number: self._edited(number, read, edits) for number in kinds}
+            if any(old != new for old, new in changed.items()):
+                differing.add(place)
+                told[place * size : (place + 1) * size] = map(changed.__getitem__, column)
+        self._differing[read] = frozenset(differing)
         return told
 
-    def _seen_as(self, number: int, read: Read, way: Sequence[Edit]) -> int:
-        values = self._questions.values
-        value = values.held[number]
-        for edit in way:
-            if edit.touches(read):
-                value = edit.seen(read, value)
-        return values.number(value)
+    def _touching_at(self, read: Read) -> Mapping[int, Sequence[Edit]]:
+        if self._questions.is_known(read):
+            return self._touching.get(read, {})
+        ways = enumerate(self._ways)
+        told = {place: [one for one in way if one.touches(read)] for place, way in ways}
+        return {place: edits for place, edits in told.items() if edits}
 
-    def _is_same(self, one: Read | Rule) -> bool:
-        if one not in self._same:
+    def _edited(self, number: int, read: Read, edits: Sequence[Edit]) -> int:
+        for edit in edits:
+            number = self._questions.edited(edit, read, number)
+        return number
+
+    def _differs(self, one: Read | Rule) -> frozenset[int]:
+        """Return the ways that make a difference; all that this hangs on is then worked out."""
+        if one not in self._differing:
             if isinstance(one, Read):
                 self.read(one)
             else:
-                self._same[one] = self._is_same_rule(one)
-        return self._same[one]
+                self._differing[one] = self._differs_rule(one)
+        return self._differing[one]
+
+    def _differs_rule(self, rule: Rule) -> frozenset[int]:
+        if not self._questions.sees(rule, self._touched):
+            return frozenset()
+        if rule == DECISION and self._without_guard():
+            return self._of_these(rule, range(len(self._ways)))
+        plan = self._questions.plan(rule)
+        keys = [key for choice in plan.choices for key in choice.keys if not isinstance(key, str)]
+        seen: list[Read | Rule] = [*plan.reads, *(call.rule for call in plan.calls)]
+        seen += [key.rule if isinstance(key, Call) else key for key in keys]
+        seen += self._before.chosen_by(rule)
+        ways = sorted(frozenset().union(*map(self._differs, seen)))
+        if not ways:
+            return frozenset()
+        if len(ways) == len(self._ways):
+            self._columns[rule] = self._work_out(rule)
+        else:
+            size = self._before.size
+            among = [at for way in ways for at in range(way * size, (way + 1) * size)]
+            column = self.before(self._before.column(rule))
+            told = _Part(self, among)._work_out(rule)
+            for place, way in enumerate(ways):
+                column[way * size : (way + 1) * size] = told[place * size : (place + 1) * size]
+            self._columns[rule] = column
+        return self._of_these(rule, ways)
+
+    def _of_these(self, rule: Rule, ways: Iterable[int]) -> frozenset[int]:
+        """Of some ways those in which the column of a rule is another."""
+        column, before, size = self._columns[rule], self._before.column(rule), self._before.size
+        return frozenset(way for way in ways if column[way * size : (way + 1) * size] != before)
 
     def _without_guard(self) -> bool:
         """Decide at once where a change takes the guard from all documents; tell whether it did.
@@ -291,7 +356,8 @@ class ChangedSheet(Sheet):
         if unless is None:
             return False
         guard, plan = unless
-        if self._is_same(guard):
+        ways = self._differs(guard)
+        if not ways:
             return False
         size, told = self._before.size, self.column(guard)
         broken = [
@@ -307,33 +373,13 @@ class ChangedSheet(Sheet):
             self._before,
             [way for way, is_broken in zip(self._ways, broken, strict=True) if is_broken],
         )
-        keys = [
-            ("unless", *key) for key in zip(gone.column(guard), *gone._of_plan(plan), strict=True)
-        ]
-        memo = self._questions.answers(DECISION, gone, keys)
-        held = iter(memo[key] for key in keys)
+        seen = zip(gone.column(guard), *gone._of_plan(plan), strict=True)
+        keys = [("unless", *key) for key in seen]
+        held = iter(self._questions.answers(DECISION, gone, keys))
         self._columns[DECISION] = [
             next(held if is_broken else left) for is_broken in broken for _ in range(size)
         ]
         return True
-
-    def _is_same_rule(self, rule: Rule) -> bool:
-        if not self._questions.sees(rule, self._touched):
-            return True
-        if rule == DECISION and self._without_guard():
-            return self._columns[rule] == self.before(self._before.column(rule))
-        plan = self._questions.plan(rule)
-        seen: list[Read | Rule] = [*plan.reads, *(call.rule for call in plan.calls)]
-        for choice in plan.choices:
-            keys = [one.rule if isinstance(one, Call) else one for one in choice.keys]
-            seen += [one for one in keys if not isinstance(one, str)]
-        same = [self._is_same(one) for one in seen]  # every one, so that all are worked out
-        if all(same):
-            chosen = {one for choice in plan.choices for one in self._before._targets(choice)}
-            if all(self._is_same(one) for one in chosen if one is not None):
-                return True
-        self._columns[rule] = self._work_out(rule)
-        return self._columns[rule] == self.before(self._before.column(rule))
 
 
 class _Part(Sheet):
@@ -348,11 +394,7 @@ class _Part(Sheet):
         return self._whole.document(self._among[place])
 
     def _look(self, read: Read) -> Column:
-        known = self._whole._reads.get(read)
-        if known is not None:
-            return [known[place] for place in self._among]
-        number = self._questions.values.number
-        return [number(look(read, self._whole.document(place))) for place in self._among]
+        return self._whole.read_some(read, self._among)
 
     def column(self, rule: Rule) -> Column:
         known = self._whole._columns.get(rule)

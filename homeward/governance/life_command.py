@@ -225,8 +225,10 @@ def lockdown(
     with living(home, role, sub, url) as access:
         version = life_force.locked_down(access, reason, _progress)
     said = f"LOCKED DOWN ({version['version']}): nothing leaves but by gate G4."
-    more = "All else is held, and urgent holds page. Out of it: homeward policy rollback"
-    _tell(version, as_json, said, more)
+    more = "All else is held, and urgent holds page. Out of it two people approve and activate"
+    locks = version["version"].removesuffix(contract.LOCKED_LABEL)
+    _tell(version, as_json, said, f"{more} {locks}, or a better version:",
+          f"  homeward policy approve {locks}", f"  homeward policy activate {locks}")  # fmt: skip
 
 
 @app.command()

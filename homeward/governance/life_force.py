@@ -156,7 +156,8 @@ def _load(access: Access, version: Found, files: Mapping[str, bytes], say: Say) 
     try:
         return _waited(access, version, say)
     except LifeError:
-        if access.on_home:
+        # a lockdown is never given up: a silent engine must find it when it comes back
+        if access.on_home and not version["locked"]:
             life_home.let_load(access, before)
         raise
 

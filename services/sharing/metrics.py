@@ -164,10 +164,12 @@ async def _policy(app: App) -> Mapping[str, Values]:
     async with app.db.reading() as session:
         on = await session.scalar(locked)
         since, name = (await session.execute(loading)).one()
-        asked = await session.get(PolicyVersion, name) if name else None
+        asked = await session.scalar(
+            select(PolicyVersion.locked).where(PolicyVersion.digest == name)
+        )
     return {
         # from the moment in which somebody asked for it
-        "homeward_policy_lockdown": {(): float(bool(on) or (asked is not None and asked.locked))},
+        "homeward_policy_lockdown": {(): float(bool(on or asked))},
         "homeward_policy_loading_seconds": {(): _age_s(datetime.now(UTC), since)},
         "homeward_policy_other_version": {(): float(not gate(app).serves)},
     }

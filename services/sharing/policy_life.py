@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 
 from contracts import policies as contract
 from messaging.app import App
@@ -112,13 +113,24 @@ def bytes_of(version: PolicyVersion) -> dict[str, bytes]:
 
 async def life_of(session: AsyncSession, version: PolicyVersion) -> Life:
     """Return the steps of a version in their order."""
-    return Life(version.digest, version.author, [_step(s) for s in await steps(session, version)])
+    return life(version, (await steps(session, [version]))[version.digest])
 
 
-async def steps(session: AsyncSession, version: PolicyVersion) -> Sequence[PolicyStep]:
-    """Return the steps of a version as they are kept, in their order."""
-    chosen = select(PolicyStep).where(PolicyStep.digest == version.digest)
-    return (await session.scalars(chosen.order_by(PolicyStep.seq))).all()
+def life(version: PolicyVersion, taken: Sequence[PolicyStep]) -> Life:
+    """Return the life of a version from its steps, in their order."""
+    return Life(version.digest, version.author, [_step(one) for one in taken])
+
+
+async def steps(
+    session: AsyncSession, versions: Sequence[PolicyVersion]
+) -> dict[str, list[PolicyStep]]:
+    """Return the steps of each version by its digest, in their order, known cases left out."""
+    taken: dict[str, list[PolicyStep]] = {version.digest: [] for version in versions}
+    chosen = select(PolicyStep).options(defer(PolicyStep.known))
+    chosen = chosen.where(PolicyStep.digest.in_(taken)).order_by(PolicyStep.seq)
+    for step in await session.scalars(chosen):
+        taken[step.digest].append(step)
+    return taken
 
 
 def _step(row: PolicyStep) -> Step:

@@ -1,15 +1,16 @@
 """After a change of the policies: what is held, and what is decided and unsent, is decided again.
 
 A few children at a time, so that news about a child never stands in a queue behind a million who
-wait for the same change. What has not had its turn yet cannot leave: it has another digest. What
-was refused stays so until a fact of that child changes.
+wait for the same change. What has not had its turn yet cannot leave: it has another digest. A child
+is asked about whole; of whom nothing is held or unsent, what was refused stays so until a fact of
+that child changes.
 """
 
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from sqlalchemy import exists, or_, select, update
+from sqlalchemy import Select, bindparam, select, text, update
 
 from messaging.app import App
 from messaging.database import wake
@@ -26,19 +27,12 @@ _TURN_S = 10.0
 _LOOK_S = 0.05
 _SAFETY_S = 600.0
 
-_OF_OTHERS = or_(
-    exists().where(
-        Release.child_id == Child.id,
-        Release.state.in_(STOPPABLE),
-        Release.policy_digest.is_distinct_from(ACTIVE_DIGEST),
-    ),
-    exists().where(
-        Decision.child_id == Child.id,
-        Decision.current,
-        Decision.decision == "defer",
-        Decision.policy_digest.is_distinct_from(ACTIVE_DIGEST),
-    ),
+_UNSENT = (
+    # as the index `release_under_way` has it, so that SQLite uses it too
+    text("release.state IN ('waiting_child_told','tell','queued','claimed')"),
+    Release.state.in_(STOPPABLE),
 )
+_HELD = (Decision.current, Decision.decision == bindparam(None, "defer", literal_execute=True))
 
 
 async def decide_again(app: App) -> None:
@@ -58,9 +52,24 @@ async def decide_again(app: App) -> None:
 
 
 async def _next(app: App, after: str) -> Sequence[str]:
-    chosen = select(Child.id).where(Child.id > after, Child.dirty.is_(False), _OF_OTHERS)
     async with app.db.reading() as session:
-        return (await session.scalars(chosen.order_by(Child.id).limit(BATCH))).all()
+        unsent = await session.scalars(_of_others(Release, after).where(*_UNSENT))
+        held = await session.scalars(_of_others(Decision, after).where(*_HELD))
+        return sorted({*unsent, *held})[:BATCH]
+
+
+def _of_others(table: type[Release | Decision], after: str) -> Select[str]:
+    """Select children after `after` in order, of whom a row is of another version."""
+    child = table.child_id
+    return (
+        select(child)
+        .join(Child, Child.id == child)
+        .where(child > after, Child.dirty.is_(False))
+        .where(table.policy_digest.is_distinct_from(ACTIVE_DIGEST))
+        .distinct()
+        .order_by(child)
+        .limit(BATCH)
+    )
 
 
 async def _dirty(app: App, ids: Sequence[str]) -> None:

@@ -285,6 +285,13 @@ class Decision(Base):
             postgresql_where=text("current"),
             sqlite_where=text("current = 1"),
         ),
+        Index(
+            "decision_held",
+            "child_id",
+            "policy_digest",
+            postgresql_where=text("current AND decision = 'defer'"),
+            sqlite_where=text("current = 1 AND decision = 'defer'"),
+        ),
     )
 
 

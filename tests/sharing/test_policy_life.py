@@ -9,7 +9,7 @@ import pytest
 from joserfc.jwk import OKPKey
 from sqlalchemy import select
 from support.running import eventually
-from support_gate import NOON, Case, judged
+from support_gate import NOON, Case, an_item, judged
 from support_versions import Engine, Life, called, digest_of, known, tree
 
 from contracts import feed as contract
@@ -21,7 +21,7 @@ from services.sharing.proposal import propose
 from services.sharing.settling import settle
 from services.sharing.tables import Child, Decision, Release
 
-COUNCIL = "northshire-council"
+COUNCIL, POLICE = "northshire-council", "northshire-police"
 sqlite_alone = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
@@ -186,38 +186,52 @@ async def each_was_of_the_version_that_decided(life: Life, labels: dict[str, str
 
 
 @sqlite_alone
-async def test_what_was_held_is_asked_again_and_what_was_refused_waits_for_a_fact(a_life):
-    """The draft opens narratives to the mother of every child, whoever has agreed."""
+async def test_a_child_of_whom_something_is_held_is_asked_again_and_others_wait_for_a_fact(a_life):
+    """The draft tells the police extracts of what every child said, whoever agreed."""
     life = await a_life()
     case = life.case
     await case.clock(NOON)
+    await case.partner(POLICE, "police", role="missing_unit")
     await case.partner(COUNCIL, "childrens_services")
-    for n in range(3):
-        await a_child(case, n)
-    case.child_id = "CH-0"
-    decided = await case.decisions()
-    before = {(d["recipient"], d["decision"]) for d in decided.values()}
-    draft = called("2026.12.1")
-    digest = await life.brought_in(draft)
-    await case.settled()
+
+    async def refused_to_police(child: str, *about: str) -> dict:
+        case.child_id = child
+        await case.referred(f"EP-{child}", id=child)
+        case.child_id = child
+        await case.interviewed(an_item(f"IT-{child}", "narrative"), interview_id=f"IN-{child}")
+        await case.judges("practitioner", judged("G1", False, recipients=list(about)))
+        await case.no_harm()
+        return await case.decisions()
+
+    before = await refused_to_police("CH-1", POLICE, COUNCIL)
+    before |= await refused_to_police("CH-2", POLICE)  # whether to tell the council is open
+    mine = (await case.releases())["self", "IT-CH-1"]["id"]
+    told = await case.do("POST", f"/releases/{mine}/delivered", {"how": "in_person"}, role="dsl")
+    assert told.status_code == 200, told.text
+    outcomes = {(who, item): one["decision"] for (who, item), one in before.items()}
+    assert outcomes[POLICE, "IT-CH-1"] == outcomes[POLICE, "IT-CH-2"] == "deny"
+    assert outcomes[COUNCIL, "IT-CH-1"] == "deny"
+    assert outcomes[COUNCIL, "IT-CH-2"] == "defer"
+
+    files = called("2026.12.1")
+    path = "    - when: [agreed]\n      transforms: [extract_only]\n"
+    row = files["table/police.yaml"].index("POL-02:")
+    for_all = files["table/police.yaml"][row:].replace(path, path.replace("agreed", "always"), 1)
+    files["table/police.yaml"] = files["table/police.yaml"][:row] + for_all
+    digest = await life.brought_in(files)
 
     async def asked_again() -> bool:
-        async with case.app.db.reading() as session:
-            rows = await session.scalars(
-                select(Decision.policy_digest).where(Decision.current, Decision.decision == "defer")
-            )
-            return set(rows) <= {digest}
+        return (await case.decisions())[COUNCIL, "IT-CH-2"]["policy_digest"] == digest
 
     await eventually(asked_again, 30)
-    async with case.app.db.reading() as session:
-        refused = set(
-            await session.scalars(
-                select(Decision.policy_digest).where(Decision.current, Decision.decision == "deny")
-            )
-        )
-        assert not (await session.scalars(select(Child.id).where(Child.dirty))).all()
-    assert refused <= {digest, digest_of(tree())}
-    assert before
+    now = await case.decisions()
+    assert now[POLICE, "IT-CH-2"]["decision"] == "allow_redacted"  # whoever is asked is asked whole
+    assert now[POLICE, "IT-CH-1"]["id"] == before[POLICE, "IT-CH-1"]["id"]
+
+    case.child_id = "CH-1"
+    await case.judges("practitioner", judged("competence", "competent"))
+    then = (await case.decisions())[POLICE, "IT-CH-1"]
+    assert (then["decision"], then["policy_digest"]) == ("allow_redacted", digest)
 
 
 @sqlite_alone

@@ -1,5 +1,6 @@
 """Versions of the policies over HTTP: drafted, shown, weighed, approved, activated, locked down."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -7,6 +8,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field, StringConstraints
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 
 from contracts import policies as contract
 from messaging.app import App, the_app
@@ -18,7 +20,7 @@ from services.sharing.domain import versions
 from services.sharing.parts import gate
 from services.sharing.policy_life_loading import WAKE
 from services.sharing.policy_life_lockdown import lock_down
-from services.sharing.policy_tables import PolicyActive, PolicyEngine, PolicyVersion
+from services.sharing.policy_tables import PolicyActive, PolicyEngine, PolicyStep, PolicyVersion
 
 router = APIRouter(tags=["policies"])
 
@@ -98,8 +100,10 @@ async def list_policies(
     """List every version with its steps, and say which one decides."""
     async with app.db.reading() as session:
         active = await session.get_one(PolicyActive, 1)
-        found = select(PolicyVersion).order_by(PolicyVersion.drafted_at.desc())
-        rows = (await session.scalars(found.order_by(PolicyVersion.version.desc()))).all()
+        found = select(PolicyVersion).options(defer(PolicyVersion.files))
+        newest = (PolicyVersion.drafted_at.desc(), PolicyVersion.version.desc())
+        rows = (await session.scalars(found.order_by(*newest))).all()
+        taken = await policy_life.steps(session, rows)
         engines = await session.scalars(select(PolicyEngine).order_by(PolicyEngine.process))
         locked = next((row.locked for row in rows if row.digest == active.digest), False)
         return PoliciesOut(
@@ -114,18 +118,15 @@ async def list_policies(
             if active.loading and active.loading_since
             else None,
             engines=[EngineOut.model_validate(one, from_attributes=True) for one in engines],
-            versions=[await _shown(session, row, active.digest) for row in rows],
+            versions=[_shown(row, taken[row.digest], active.digest) for row in rows],
         )
 
 
-async def _shown(session: AsyncSession, row: PolicyVersion, active: str) -> VersionOut:
-    life = await policy_life.life_of(session, row)
-    steps = [
-        StepOut.model_validate(step, from_attributes=True)
-        for step in await policy_life.steps(session, row)
-    ]
+def _shown(row: PolicyVersion, taken: Sequence[PolicyStep], active: str) -> VersionOut:
+    steps = [StepOut.model_validate(step, from_attributes=True) for step in taken]
     about = {name: getattr(row, name) for name in VersionOut.model_fields if hasattr(row, name)}
-    return VersionOut(**about, state=versions.state(life, active), steps=steps)
+    state = versions.state(policy_life.life(row, taken), active)
+    return VersionOut(**about, state=state, steps=steps)
 
 
 class FilesOut(BaseModel):

@@ -20,7 +20,7 @@ from typing import Any, Self, cast
 from homeward.engine.bundle import build_bundle, parse
 from homeward.engine.found import find_engine
 from homeward.governance.questions_asked import MODULE, asker, module
-from homeward.governance.questions_edits import Cut, Edit, cut_of, cut_to
+from homeward.governance.questions_edits import Cut, Edit, cut_of
 from homeward.governance.questions_reads import Call, Read, Rule, Sights
 from homeward.governance.questions_sheets import (
     DECISION,
@@ -68,16 +68,19 @@ class Questions:
         self._plans = {rule: Plan(self.sights.of(rule), self._one) for rule in self.rules}
         self._related: dict[tuple[Rule, frozenset[Read]], bool] = {}
         self._touched: dict[Steps, frozenset[Read]] = {}
-        unless = self.sights.unless(DECISION)
-        self.unless = None if unless is None else (unless[0], Plan(unless[2], self._one))
+        guarded = self.sights.guarded(DECISION)
+        self.unless = None if guarded is None else (guarded.guard, Plan(guarded.rest, self._one))
         """The rule without which a decision does not look at most others, and what it then sees."""
-        self._holding = None if unless is None else Plan(unless[1], self._one)
+        self._holding = None if guarded is None else Plan(guarded.own, self._one)
+        self.handed_on = None if guarded is None else guarded.handed_on
+        """The rule whose value is the decision where that guard holds."""
+        self._handed: dict[int, int] = {}
         self.reads = sorted(self.sights.all_reads(DECISION))
         self._places = frozenset(self.reads)
         self._cuts: dict[Rule, Cut | None] = {
             rule: cut_of(self.sights.all_reads(rule)) for rule in self.rules
         }
-        self._cuts[DECISION] = None  # who is asked for a part need not read the rest
+        self._cuts[DECISION] = None  # a decision is asked for with all that there is
         self._edited: dict[tuple[Edit, Read], dict[int, int]] = {}
         parts: dict[Rule, set[str]] = {rule: set() for rule in self.rules}
         for plan in self._plans.values():
@@ -140,6 +143,13 @@ class Questions:
         """Return what the decision sees where its guard holds and what it then says is there."""
         plan = self._holding
         return plan if plan and plan.calls and not plan.reads and not plan.choices else None
+
+    def decided(self, column: Column) -> Column:
+        """Return the decisions that hand on these values of `handed_on`."""
+        for number in set(column).difference(self._handed):
+            held = self.values.held[number]
+            self._handed[number] = self.values.number(held, key=(DECISION, held[0]))
+        return list(map(self._handed.__getitem__, column))
 
     def plan(self, rule: Rule) -> Plan:
         """Return what `rule` sees, in an order."""
@@ -210,8 +220,8 @@ class Questions:
         memo, cut, keys = self._memo[rule], self._cuts[rule], list(new)
         for start in range(0, len(keys), TOGETHER):
             some = keys[start : start + TOGETHER]
-            documents = [cut_to(cut, sheet.document(new[key])) for key in some]
-            told = self._asker.ask(self._names[rule], documents)
+            documents = [sheet.document(new[key]) for key in some]
+            told = self._asker.ask(self._names[rule], documents, cut)
             memo.update(zip(some, (self._number(rule, one) for one in told), strict=True))
         self.asked += len(new)
 

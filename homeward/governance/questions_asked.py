@@ -20,6 +20,7 @@ from homeward.engine.faults import NoAnswerError
 from homeward.engine.found import Engine
 from homeward.engine.patience import LOOK_S, CutOffError, Patience, Watch, confine
 from homeward.engine.private import LAZY_GC, UnixConnection, private_server
+from homeward.governance.questions_edits import Cut, in_parts
 
 MODULE = "questions.rego"
 PATIENCE = Patience(question_s=5.0, document_s=0.02)
@@ -31,9 +32,13 @@ _ASKING = """package homeward_questions
 
 answers := [told |
 	name := input.rule
-	some document in input.documents
-	told := value[name] with input as document
+	some given in input.documents
+	told := value[name] with input as document(given)
 ]
+
+document(given) := {key: input.parts[place] | some key, place in given} if is_object(given)
+
+document(given) := input.parts[given] if is_number(given)
 """
 
 
@@ -72,24 +77,27 @@ class Asker:
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    def ask(self, rule: str, documents: Sequence[Any]) -> list[Any]:
-        """Return for each document `[]` (undefined), `[value]`, or None where the engine failed.
+    def ask(self, rule: str, documents: Sequence[Any], cut: Cut | None = None) -> list[Any]:
+        """Ask for `rule` of `documents`, of which it sees no more than what is kept by `cut`.
+
+        Return for each document `[]` (undefined), `[value]`, or None where the engine failed.
 
         A value is `[text, type, {part: [text] or []}, JSON]`. Raises CutOffError.
         """
         try:
-            return self._answers(rule, documents)
+            return self._answers(rule, documents, cut)
         except NoAnswerError as error:
             if isinstance(error, CutOffError):
                 raise
             if len(documents) == 1:
                 return [None]
         half = len(documents) // 2  # one that breaks the engine must not take the others along
-        return self.ask(rule, documents[:half]) + self.ask(rule, documents[half:])
+        return self.ask(rule, documents[:half], cut) + self.ask(rule, documents[half:], cut)
 
-    def _answers(self, rule: str, documents: Sequence[Any]) -> list[Any]:
+    def _answers(self, rule: str, documents: Sequence[Any], cut: Cut | None) -> list[Any]:
+        told, parts = in_parts(documents, cut)
         question = json.dumps(
-            {"input": {"rule": rule, "documents": documents}}, separators=(",", ":")
+            {"input": {"rule": rule, "documents": told, "parts": parts}}, separators=(",", ":")
         )
         watch = Watch([self._link.pid], PATIENCE.for_(len(documents)))
         try:

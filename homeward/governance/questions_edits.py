@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -95,8 +95,33 @@ def cut_of(reads: Iterable[Read]) -> Cut | None:
     return kept
 
 
-def cut_to(cut: Cut | None, document: Any) -> Any:
-    """Return a document with nothing else but what is kept, and what is no object as it is."""
-    if cut is None or not isinstance(document, dict):
-        return document
-    return {name: cut_to(below, document[name]) for name, below in cut.items() if name in document}
+def in_parts(documents: Sequence[Any], cut: Cut | None) -> tuple[list[Any], list[Any]]:
+    """Return each document by where its parts stand in a list, and that list, cut to what is kept.
+
+    Documents that come from one another share most of their parts, which are then told once. A
+    document that is no object is one part.
+    """
+    parts: list[Any] = []
+    places: dict[tuple[str | None, int], int] = {}
+
+    def place(name: str | None, value: Any, kept: Cut | None) -> int:
+        key = (name, id(value))  # the documents hold all values while this runs
+        if key not in places:
+            places[key] = len(parts)
+            parts.append(_cut_to(kept, value))
+        return places[key]
+
+    told: list[Any] = []
+    for document in documents:
+        if isinstance(document, dict):
+            names = document if cut is None else document.keys() & cut
+            told.append({name: place(name, document[name], cut and cut[name]) for name in names})
+        else:
+            told.append(place(None, document, None))
+    return told, parts
+
+
+def _cut_to(cut: Cut | None, value: Any) -> Any:
+    if cut is None or not isinstance(value, dict):
+        return value
+    return {name: _cut_to(below, value[name]) for name, below in cut.items() if name in value}

@@ -120,6 +120,19 @@ class Sight:
         self.choices += [one for one in other.choices if one not in self.choices]
 
 
+@dataclass(frozen=True)
+class Guarded:
+    """A rule whose first clause stands under another rule, its guard."""
+
+    guard: Rule
+    own: Sight
+    """What it sees where the guard holds, if that is the whole condition."""
+    rest: Sight
+    """What it sees where it does not."""
+    handed_on: Rule | None
+    """The rule whose value it has where the guard holds, if it has it as it is."""
+
+
 class Sights:
     """What every rule of the parsed modules sees."""
 
@@ -145,7 +158,7 @@ class Sights:
             self._seen[rule] = self._look(rule)
         return self._seen[rule]
 
-    def unless(self, rule: Rule) -> tuple[Rule, Sight, Sight] | None:
+    def guarded(self, rule: Rule) -> Guarded | None:
         """Return the guard of `rule`, and what the first clause and all others see.
 
         Where the guard has no value, or is false, only what the other clauses see matters; where
@@ -164,12 +177,16 @@ class Sights:
         place = self._place(parts_of(terms), here)
         if place is None or place[2] or not self._is_plain(place[0], place[1]):
             return None
-        own, rest = Sight(), Sight()
+        own, rest, handed_on = Sight(), Sight(), None
         value = clause["head"]["value"]
         if len(clause["body"]) == 1 and value["type"] in ("var", "ref"):
-            self._clause({**clause, "else": _NOTHING}, Here(rule.package, imports), own)
+            here = Here(rule.package, imports)
+            self._clause({**clause, "else": _NOTHING}, here, own)
+            named = self._place(parts_of(value), here)
+            if named is not None and not named[2] and self._is_plain(named[0], named[1]):
+                handed_on = Rule(named[0], named[1])
         self._clause(clause["else"], Here(rule.package, imports), rest)
-        return Rule(place[0], place[1]), own, rest
+        return Guarded(Rule(place[0], place[1]), own, rest, handed_on)
 
     def all_reads(self, rule: Rule) -> frozenset[Read]:
         """Return every place of the input that `rule` sees, through whichever rule it calls."""

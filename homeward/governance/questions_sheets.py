@@ -180,21 +180,24 @@ class Sheet:
         ]
 
     def _work_out(self, rule: Rule) -> Column:
-        keys: list[Any] | None = self._holding() if rule == DECISION else None
-        if keys is None:
-            seen = self._seen(rule)
-            keys = list(zip(*seen, strict=True)) if seen else [()] * self.size
-        return self._questions.answers(rule, self, keys)
+        keys: list[Any] | None = None
+        if rule == DECISION and (held := self._holding()):
+            if self._questions.handed_on is not None:
+                return self._questions.decided(self.column(self._questions.handed_on))
+            keys = [("holds", *key) for key in zip(*held, strict=True)]
+        return self._questions.answers(rule, self, keys or self.keys(rule))
 
-    def _holding(self) -> list[Any] | None:
-        """The keys of decisions whose guard holds for every document; None where for some not."""
+    def _holding(self) -> list[Column] | None:
+        """What decisions see where their guard holds for every document; None where for some not.
+
+        Nor where what they see then has no value, or none is known.
+        """
         plan = self._questions.holding()
         if plan is None:
             return None
         seen = self._of_plan(plan)
-        if not set().union(*map(set, seen)).isdisjoint({FAILED, *self._questions.no_guard}):
-            return None
-        return [("holds", *key) for key in zip(*seen, strict=True)]
+        none = {FAILED, *self._questions.no_guard}
+        return seen if all(map(none.isdisjoint, seen)) else None
 
     def _call(self, call: Call) -> Column:
         if call.part is None:

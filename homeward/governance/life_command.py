@@ -182,8 +182,14 @@ def activate(
             f"{len(done.recall)} releases had been sent and would now be refused: look at each, "
             f"and recall it where it has to be: {listed}"
         )
+    if done.unlisted:
+        lines.append(
+            "What had been sent and would now be refused is NOT listed: "
+            f"{done.unlisted}. Look at it: homeward policy whatif"
+        )
     _tell({"version": label, "digest": done.version["digest"], "before": done.before,
-           "again": done.again, "recall": done.recall}, as_json, *lines)  # fmt: skip
+           "again": done.again, "recall": None if done.unlisted else done.recall}, as_json,
+          *lines)  # fmt: skip
 
 
 @app.command()

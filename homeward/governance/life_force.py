@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts import policies as contract
+from homeward.engine import NoAnswerError
 from homeward.governance import life_home
 from homeward.governance.client import AWAY, WRONG_USE, Access, LifeError, Sharing
 from homeward.governance.drafts import files_of
@@ -25,6 +26,7 @@ from homeward.governance.life import (
     unseen,
 )
 from homeward.governance.life_reports import Reports
+from homeward.home import HomeError
 from homeward.keys import write_secret
 
 LOOK_S = 0.5
@@ -43,6 +45,8 @@ class InForce:
     """Children of whom something undecided or unsent is decided again; None: not said."""
     recall: list[dict[str, Any]]
     """What had been sent and would now be refused."""
+    unlisted: str = ""
+    """Why that could not be looked at; empty where it was."""
 
 
 def activated(
@@ -61,9 +65,12 @@ def activated(
             unseen(access, version, folder, reports)
         with Sharing(access) as sharing:
             sharing.post(f"/{digest}/activate", {})
-        active = _load(access, version, fetched(access, digest), say)
-        report = reports.whatif(folder, access, None, None)
-    return InForce(version, before, active.get("again"), list(report.get("recall", ())))
+        again = _load(access, version, fetched(access, digest), say).get("again")
+        try:
+            report = reports.whatif(folder, access, None, None)
+        except (HomeError, NoAnswerError) as error:  # it is in force all the same
+            return InForce(version, before, again, [], str(error))
+    return InForce(version, before, again, list(report.get("recall", ())))
 
 
 def list_for_recall(access: Access, done: InForce) -> Path | None:

@@ -5,6 +5,7 @@ Ids, times and other values that no rule of the draft can tell apart give way to
 have in common is looked at once: their parts are the same objects.
 """
 
+import json
 from bisect import bisect_right
 from collections.abc import Mapping
 from hashlib import blake2b
@@ -21,6 +22,9 @@ Part = Any
 _WORD = "w"
 _ADULT = 18
 _SIGNED = dict.fromkeys(("by", "role", "at", "reason"), _WORD)
+_JUDGED = {value: {**_SIGNED, "value": value} for value in (True, False)}
+_text = json.JSONEncoder(sort_keys=True, separators=(",", ":"), check_circular=False).encode
+"""Members of objects in order: the text must not hang on how a document was written down."""
 _WORDS = (
     ("child", "id"), ("child", "responsible_la"), ("episode", "id"), ("episode", "setting"),
     ("item", "id"), ("recipient", "id"),
@@ -64,7 +68,7 @@ class Shape:
     def part(self, head: str, part: Part, type_: Any) -> tuple[Part, bytes]:
         """Return what is asked in place of all parts that look alike, and a digest of it."""
         made = self._stand_in(head, part, type_)
-        told = blake2b(repr(_sorted(made)).encode(), digest_size=16).digest()
+        told = blake2b(_text(made).encode(), digest_size=16).digest()
         return self._made.setdefault((head, told), made), told
 
     def _stand_in(self, head: str, part: Part, type_: Any) -> Part:
@@ -108,7 +112,7 @@ class Shape:
         if ("gates",) not in self._free:
             return part
         return {
-            name: {**_SIGNED, "value": gate["value"]}
+            name: _JUDGED[gate["value"]]
             for name, gate in part.items()
             if isinstance(gate["value"], bool)
             and all(isinstance(gate[one], str) and gate[one] for one in _SIGNED)
@@ -150,13 +154,6 @@ class Seen:
         if found is None:
             found = self._parts[name] = self._shape.part(head, part, type_)
         return found
-
-
-def _sorted(node: Any) -> Any:
-    """Return the same with the members of objects in order, as their text must not hang on it."""
-    if isinstance(node, dict):
-        return sorted((name, _sorted(value)) for name, value in node.items())
-    return node
 
 
 def _days(data: Mapping[str, Any]) -> set[str]:

@@ -9,18 +9,17 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import select
+from support import tables
 from support.tokens import ISSUER, Issuer, bearer
 
 from contracts.referral import EpisodeReferred
 from messaging import telemetry
-from messaging.migrate import migrate
 from messaging.schema import access, outbox
 from messaging.settings import Settings
 from messaging.transaction import AlreadyHandledError
 from services.interview.app import create
 from services.interview.handlers import know_episode
 
-VERSIONS = Path(__file__).parents[2] / "services/interview/migrations/versions"
 NOON = datetime(2026, 12, 7, 12, 0, tzinfo=UTC)
 
 
@@ -88,7 +87,7 @@ async def interviews(url: str, issuer: Issuer, tmp_path: Path) -> AsyncIterator[
     """
     telemetry.configure("interview")
     (tmp_path / "ids.key").write_bytes(bytes(range(32)))
-    await migrate(url, VERSIONS)
+    await tables.make(url, "interview")
     api = create(
         Settings(
             database_url=url,

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from aiosmtpd.controller import Controller
 from sqlalchemy import select
+from support import tables
 from support.broker import free_port
 from support.talking import Instead
 from support.tokens import ISSUER, Issuer, bearer
@@ -22,14 +23,12 @@ from contracts.sharing import UrgentHoldRaised
 from messaging import telemetry
 from messaging.app import App
 from messaging.edge import Edge
-from messaging.migrate import migrate
 from messaging.schema import outbox
 from messaging.transaction import AlreadyHandledError
 from services.notify.app import create
 from services.notify.handlers import events
 from services.notify.settings import NotifySettings
 
-VERSIONS = Path(__file__).parents[2] / "services/notify/migrations/versions"
 NOW = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
 STARTS = datetime(2026, 11, 30, 16, 30, tzinfo=UTC)
 LOCALITIES = """
@@ -233,7 +232,7 @@ def running(url: str, issuer: Issuer, mail: MailServer, tmp_path: Path):
             "smtp_url": f"smtp://127.0.0.1:{mail.port}",
             "mail_from": "hello@homeward.example",
         }
-        await migrate(url, VERSIONS)
+        await tables.make(url, "notify")
         api = create(NotifySettings(**given | changes))
         transport = httpx.ASGITransport(app=api)
         async with (

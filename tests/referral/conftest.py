@@ -1,23 +1,20 @@
 """One `referral` per database, called over HTTP as anybody would; no bus is needed for it."""
 
-import asyncio
 import json
-import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
+from support import tables
 from support.tokens import ISSUER, Issuer, bearer
 
 from messaging.app import App
-from messaging.migrate import migrate
 from messaging.schema import access, outbox
 from messaging.settings import Settings
 from services.referral.app import create, read_localities
 
-VERSIONS = Path(__file__).parents[2] / "services/referral/migrations/versions"
 LOCALITIES = """
 northshire:
   authority: northshire
@@ -71,18 +68,8 @@ class Referrals:
         return (await self.get("/episodes", params=params))["items"]
 
 
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty, migrated SQLite file to copy: migrating takes longer than most tests."""
-    file = tmp_path_factory.mktemp("migrated") / "service.sqlite"
-    asyncio.run(migrate(f"sqlite:///{file}", VERSIONS))
-    return file
-
-
 @pytest.fixture
-async def referrals(
-    database_url: str, migrated: Path, issuer: Issuer, tmp_path: Path
-) -> AsyncIterator[Referrals]:
+async def referrals(database_url: str, issuer: Issuer, tmp_path: Path) -> AsyncIterator[Referrals]:
     (tmp_path / "ids.key").write_bytes(bytes(range(32)))
     (tmp_path / "localities.yaml").write_text(LOCALITIES)
     settings = Settings(
@@ -90,10 +77,7 @@ async def referrals(
         issuer=ISSUER, jwks=str(issuer.jwks), tokens=tmp_path, clock="test",
         id_key=tmp_path / "ids.key", localities=tmp_path / "localities.yaml",
     )  # fmt: skip
-    if database_url.startswith("sqlite"):
-        shutil.copy(migrated, database_url.removeprefix("sqlite:///"))
-    else:
-        await migrate(database_url, VERSIONS)
+    await tables.make(database_url, "referral")
     api = create(settings)
     app = api.state.homeward
     app.clock.set(NOW)

@@ -1,9 +1,7 @@
 """One `scheduling` per database, called over HTTP; events go straight to its handlers."""
 
-import asyncio
 import contextlib
 import json
-import shutil
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -11,19 +9,17 @@ from pathlib import Path
 
 import httpx
 import pytest
+from support import tables
 from support.tokens import ISSUER, Issuer, bearer
 
 from contracts.event import Event
 from messaging.app import App
-from messaging.migrate import migrate
 from messaging.schema import outbox
 from messaging.transaction import AlreadyHandledError
 from services.scheduling.app import create
 from services.scheduling.settings import SchedulingSettings
 
 sys.path.insert(0, str(Path(__file__).parent))  # `scheduling_builders` is imported by name
-
-VERSIONS = Path(__file__).parents[2] / "services/scheduling/migrations/versions"
 
 
 class Cases:
@@ -85,28 +81,15 @@ class Cases:
         assert answer.status_code == 200, answer.text
 
 
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty, migrated SQLite file to copy: migrating takes longer than most tests."""
-    file = tmp_path_factory.mktemp("migrated") / "service.sqlite"
-    asyncio.run(migrate(f"sqlite:///{file}", VERSIONS))
-    return file
-
-
 @pytest.fixture
-async def cases(
-    database_url: str, migrated: Path, issuer: Issuer, tmp_path: Path
-) -> AsyncIterator[Cases]:
+async def cases(database_url: str, issuer: Issuer, tmp_path: Path) -> AsyncIterator[Cases]:
     (tmp_path / "ids.key").write_bytes(bytes(range(32)))
     settings = SchedulingSettings(
         database_url=database_url, nats_url="nats://127.0.0.1:1", nats_nkey=tmp_path / "none.nk",
         issuer=ISSUER, jwks=str(issuer.jwks), tokens=tmp_path, clock="test",
         id_key=tmp_path / "ids.key",
     )  # fmt: skip
-    if database_url.startswith("sqlite"):
-        shutil.copy(migrated, database_url.removeprefix("sqlite:///"))
-    else:
-        await migrate(database_url, VERSIONS)
+    await tables.make(database_url, "scheduling")
     api = create(settings)
     app = api.state.homeward
     app.clock.set(datetime(2026, 11, 28, 9, 15, tzinfo=UTC))

@@ -5,17 +5,16 @@ import contextlib
 import math
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import event
+from support import tables
 
 from messaging import gauges
 from messaging.database import Database
 from messaging.gauges import Family, Gauges, Look
-from messaging.migrate import migrate
 
 NOW = datetime(2026, 11, 27, 9, tzinfo=UTC)
 TINY = {"SCAN CONSTANT ROW", "SCAN quarantine", "SCAN policy_active"}
@@ -42,8 +41,7 @@ async def a_database(database_url):
     made = []
 
     async def make(service: str) -> SimpleNamespace:
-        package = import_module(f"services.{service}")
-        await migrate(database_url, Path(package.__file__).with_name("migrations") / "versions")
+        await tables.make(database_url, service)
         app = SimpleNamespace(
             db=Database(database_url),
             clock=SimpleNamespace(now=lambda: NOW),

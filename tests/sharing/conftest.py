@@ -18,7 +18,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from joserfc.jwk import OKPKey
 from support.broker import free_port
-from support.running import Runner, eventually
+from support.running import Quiet, Runner, eventually
 
 sys.path.insert(0, str(Path(__file__).parent))  # `support_gate` is imported by name
 
@@ -112,8 +112,7 @@ class Peers:
         config = uvicorn.Config(
             api, port=int(self.url.rpartition(":")[2]), log_config=None, access_log=False
         )
-        self.server = uvicorn.Server(config)
-        self.server.capture_signals = contextlib.nullcontext
+        self.server = Quiet(config)
 
 
 @pytest.fixture
@@ -123,7 +122,7 @@ async def peers() -> AsyncIterator[Peers]:
     serving = asyncio.create_task(made.server.serve())
     await eventually(lambda: made.server.started)
     yield made
-    made.server.should_exit = True
+    made.server.leave()
     await serving
 
 

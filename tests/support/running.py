@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import uvicorn
+from support import tables
 from support.broker import environment, free_port
 from support.tokens import Issuer, bearer
 
@@ -28,7 +29,7 @@ class Running:
         self.process: subprocess.Popen[bytes] | None = None
         self._issuer = issuer
         self._client = httpx.AsyncClient(base_url=url, timeout=10)
-        self._server: uvicorn.Server | None = None
+        self._server: Quiet | None = None
         self._serving: asyncio.Task | None = None
 
     async def call(
@@ -68,14 +69,14 @@ class Running:
         self.app = api.state.homeward
         port = int(self.url.rpartition(":")[2])
         config = uvicorn.Config(api, port=port, log_config=None, access_log=False)
-        self._server = _Quiet(config)
+        self._server = Quiet(config)
         self._serving = asyncio.create_task(self._server.serve())
 
     async def stop(self, *, hard: bool = False) -> None:
         """Stop it; `hard` as a crash does, which needs a process of its own."""
         await self._client.aclose()
         if self._server is not None and self._serving is not None:
-            self._server.should_exit = True
+            self._server.leave()
             await self._serving
             self._server = None
         if self.process is not None:
@@ -84,8 +85,21 @@ class Running:
             self.process = None
 
 
-class _Quiet(uvicorn.Server):
-    """Leaves the test run's signal handlers alone."""
+class Quiet(uvicorn.Server):
+    """Leaves the test run's signal handlers alone, and ends at once when it is told to."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._leaving = asyncio.Event()
+
+    def leave(self) -> None:
+        """Begin to end."""
+        self.should_exit = True
+        self._leaving.set()
+
+    async def main_loop(self) -> None:
+        """Wait; the library's own looks ten times a second whether it is to end."""
+        await self._leaving.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -137,7 +151,7 @@ class Runner:
                 command, env=surroundings, stdout=log, stderr=log
             )
         else:
-            await self._migrate(name, variables["HOMEWARD_DATABASE_URL"])
+            await tables.make(variables["HOMEWARD_DATABASE_URL"], name)
             with _surroundings(variables):
                 api = import_module(f"services.{name}.app").create()
             await running.serve(api)
@@ -145,12 +159,6 @@ class Runner:
         if wait:
             await running.until_ready()
         return running
-
-    async def _migrate(self, name: str, url: str) -> None:
-        from messaging.migrate import migrate
-
-        package = import_module(f"services.{name}")
-        await migrate(url, Path(str(package.__file__)).with_name("migrations") / "versions")
 
     async def stop(self) -> None:
         for running in reversed(self.running):

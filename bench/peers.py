@@ -24,8 +24,13 @@ def child(child_id: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def words(asked: dict[str, Any]) -> dict[str, Any]:
+    """Return what `interview` says of one item."""
+    return {"parts": {name: WORDS[name] for name in asked["parts"] if name in WORDS}}
+
+
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Answer `GET /children/{id}` and `POST /items/{id}/fields`."""
+    """Answer `GET /children/{id}`, `POST /items/{id}/fields` and the same of several items."""
     if scope["type"] != "http":
         return
     body = b""
@@ -38,7 +43,11 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         answer: dict[str, Any] = child(rest)
     else:
         asked = json.loads(body)
-        answer = {"parts": {name: WORDS[name] for name in asked["parts"] if name in WORDS}}
+        answer = (
+            {"items": [{"item_id": one["item_id"], **words(one)} for one in asked["items"]]}
+            if "items" in asked
+            else words(asked)
+        )
     data = json.dumps(answer).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(data))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})

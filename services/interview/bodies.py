@@ -124,6 +124,18 @@ class PartsIn(_In):
     parts: Annotated[list[Part], Field(min_length=1, max_length=6)]
 
 
+class PartsOfItemIn(PartsIn):
+    """The same of one item among several."""
+
+    item_id: Id
+
+
+class PartsOfItemsIn(_In):
+    """What `sharing` needs of several items of a child, for its releases of one moment."""
+
+    items: Annotated[list[PartsOfItemIn], Field(min_length=1, max_length=16)]
+
+
 class RecordedOut(BaseModel):
     """A talk is written down."""
 
@@ -143,6 +155,18 @@ class PartsOut(BaseModel):
     """The parts asked for and no others."""
 
     parts: dict[str, Any]
+
+
+class PartsOfItemOut(PartsOut):
+    """The parts of one item among several."""
+
+    item_id: str
+
+
+class PartsOfItemsOut(BaseModel):
+    """The parts of each item that may be given; what is not here is unknown or kept apart."""
+
+    items: list[PartsOfItemOut]
 
 
 class TalkOut(BaseModel):

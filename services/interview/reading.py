@@ -1,10 +1,12 @@
 """Routes that read: lists without words, words for those entitled, named parts for `sharing`."""
 
+from contextlib import suppress
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from messaging.access import note_access
 from messaging.app import App, the_app
@@ -16,6 +18,10 @@ from services.interview.bodies import (
     JudgedItemOut,
     JudgedTalkOut,
     PartsIn,
+    PartsOfItemIn,
+    PartsOfItemOut,
+    PartsOfItemsIn,
+    PartsOfItemsOut,
     PartsOut,
     PathId,
     TalkInWordsOut,
@@ -105,18 +111,41 @@ async def judged_items(interview_id: PathId, app: Here, _: Sharing) -> JudgedTal
 @router.post("/items/{item_id}/fields")
 async def parts(item_id: PathId, body: PartsIn, app: Here, caller: Sharing) -> PartsOut:
     """Give `sharing` the parts of an item that it names, of that version, and no others."""
+    wanted = PartsOfItemIn(item_id=item_id, version=body.version, parts=body.parts)
     async with app.db.writing() as session:
-        interview = await store.of_item(session, item_id)
-        if interview is None:
-            raise Problem(404, "item.unknown")
-        if interview.kind == domain.NOT_CHILDS_ACCOUNT:
-            raise Problem(403, "item.kept_apart")
-        row = await session.get(ItemVersion, (item_id, body.version))
-        if row is None:
-            raise Problem(404, "item.version_unknown", fields=[("body.version", "version.unknown")])
-        wanted = sorted(set(body.parts))
-        await note_access(session, caller, item_id, f"item.{'+'.join(wanted)}", app.clock.now())
-    return PartsOut(parts={part: getattr(row, part) for part in wanted})
+        return PartsOut(parts=await _given(session, wanted, caller, app.clock.now()))
+
+
+@router.post("/items/fields")
+async def parts_of_items(body: PartsOfItemsIn, app: Here, caller: Sharing) -> PartsOfItemsOut:
+    """Give the same of several items: one record of access for each, and one commit for all.
+
+    An item of which nothing may be given is left out; the others do not wait for it.
+    """
+    given: list[PartsOfItemOut] = []
+    async with app.db.writing() as session:
+        for wanted in body.items:
+            with suppress(Problem):
+                told = await _given(session, wanted, caller, app.clock.now())
+                given.append(PartsOfItemOut(item_id=wanted.item_id, parts=told))
+    return PartsOfItemsOut(items=given)
+
+
+async def _given(
+    session: AsyncSession, asked: PartsOfItemIn, caller: Caller, now: datetime
+) -> dict[str, Any]:
+    """Return parts of one version of an item and note that they are read. Raises Problem."""
+    interview = await store.of_item(session, asked.item_id)
+    if interview is None:
+        raise Problem(404, "item.unknown")
+    if interview.kind == domain.NOT_CHILDS_ACCOUNT:
+        raise Problem(403, "item.kept_apart")
+    row = await session.get(ItemVersion, (asked.item_id, asked.version))
+    if row is None:
+        raise Problem(404, "item.version_unknown", fields=[("body.version", "version.unknown")])
+    wanted = sorted(set(asked.parts))
+    await note_access(session, caller, asked.item_id, f"item.{'+'.join(wanted)}", now)
+    return {part: getattr(row, part) for part in wanted}
 
 
 def _readable(interview: Interview | None, caller: Caller) -> Interview:

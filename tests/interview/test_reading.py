@@ -25,10 +25,11 @@ def calls(recorded: dict) -> list[tuple[str, str, dict | None, set[str]]]:
         ("GET", f"/interviews/{talk}/items/{item}", None, {"practitioner", "manager", "dsl"}),
         ("GET", f"/interviews/{talk}/items", None, set()),
         ("POST", f"/items/{item}/fields", parts, set()),
+        ("POST", "/items/fields", {"items": [parts | {"item_id": item}]}, set()),
     ]
 
 
-@pytest.mark.parametrize("number", range(8))
+@pytest.mark.parametrize("number", range(9))
 async def test_each_route_lets_in_its_roles_and_no_other(interviews, recorded, number):
     method, path, body, allowed = calls(recorded)[number]
 
@@ -195,3 +196,37 @@ async def test_a_carers_account_is_kept_from_sharing(interviews):
 
     assert listed.json()["items"] == []
     assert (parts.status_code, parts.json()["code"]) == (403, "item.kept_apart")
+
+
+async def test_parts_of_several_items_come_at_once_each_with_a_record_of_its_own(interviews):
+    two = [an_item(), an_item(category="wishes", text="other words")]
+    first, second = (await interviews.record(a_talk(items=two))).json()["item_ids"]
+    asked = [
+        {"item_id": first, "version": 1, "parts": ["summary"]},
+        {"item_id": second, "version": 1, "parts": ["text", "summary"]},
+        {"item_id": second, "version": 7, "parts": ["text"]},
+        {"item_id": "IT-nobody", "version": 1, "parts": ["text"]},
+    ]
+    answer = await interviews.call(
+        "POST", "/items/fields", "service", "sharing", json={"items": asked}
+    )
+
+    assert answer.json()["items"] == [
+        {"item_id": first, "parts": {"summary": CANARY}},
+        {"item_id": second, "parts": {"summary": CANARY, "text": "other words"}},
+    ]
+    assert await interviews.accesses() == [
+        ("sharing", first, "item.summary"),
+        ("sharing", second, "item.summary+text"),
+    ]
+
+
+async def test_a_carers_account_is_left_out_of_several_items_too(interviews):
+    made = (await interviews.record(a_talk(kind="carer_account"))).json()
+    asked = {"item_id": made["item_ids"][0], "version": 1, "parts": ["text"]}
+    answer = await interviews.call(
+        "POST", "/items/fields", "service", "sharing", json={"items": [asked]}
+    )
+
+    assert answer.json() == {"items": []}
+    assert await interviews.accesses() == []

@@ -104,6 +104,17 @@ class Peers:
                 return JSONResponse({}, 404)
             return {"parts": {name: given[name] for name in wanted if name in given}}
 
+        @api.post("/items/fields")
+        async def fields_of_items(request: Request):
+            items = []
+            for one in (await request.json())["items"]:
+                self.asked.append((one["item_id"], one["parts"]))
+                given = self.parts.get(one["item_id"])
+                if given is not None:
+                    told = {name: given[name] for name in one["parts"] if name in given}
+                    items.append({"item_id": one["item_id"], "parts": told})
+            return {"items": items}
+
         @api.post("/pages", status_code=202)
         async def pages(request: Request):
             self.pages.append(await request.json())

@@ -8,23 +8,21 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy import bindparam, func, select
 
 from messaging.app import App
-from messaging.edge import NotFoundThereError, RefusedThereError
 from messaging.errors import AwayError
 from messaging.telemetry import get_logger
 from services.sharing.children import RECONSIDER, read_again
-from services.sharing.domain.answer import NO_DECISION, no_decision, without_content
-from services.sharing.domain.facts import ItemFacts
-from services.sharing.domain.payload import content, permitted_parts, with_counts
+from services.sharing.domain.answer import NO_DECISION, no_decision
 from services.sharing.parts import Gate, gate
 from services.sharing.policy import NoDecisionError, Policy
 from services.sharing.proposal import Pair, Proposal, propose
 from services.sharing.settling import EpochMovedError, settle
 from services.sharing.tables import Child
+from services.sharing.unrecorded import Unrecorded
+from services.sharing.words import fill
 
 log = get_logger()
 
@@ -80,13 +78,13 @@ async def undecided(app: App) -> int:
 
 async def reconsider_for_ever(app: App) -> None:
     """Take children of whom something changed; woken by the change, and each second for safety."""
-    patience = Patience()
+    patience, unrecorded = Patience(), Unrecorded()
     limit = asyncio.Semaphore(_AT_ONCE)
 
     async def one(child_id: str) -> None:
         async with limit:
             try:
-                decided = await reconsider(app, child_id)
+                decided = await reconsider(app, child_id, unrecorded)
             except EpochMovedError:
                 return  # whatever moved it has woken us again
             except AwayError as error:
@@ -105,10 +103,12 @@ async def reconsider_for_ever(app: App) -> None:
         if policy is not gate(app).policy:
             policy = gate(app).policy
             patience.forget()
-        after = ""
-        while ids := await _dirty(app, after):
-            after = ids[-1]
+        after, more = "", True
+        while more:
+            ids = await _dirty(app, after)
             await asyncio.gather(*(one(child) for child in ids if not patience.waits(child)))
+            if more := len(ids) == _BATCH:
+                after = ids[-1]
 
 
 async def _dirty(app: App, after: str) -> Sequence[str]:
@@ -116,19 +116,25 @@ async def _dirty(app: App, after: str) -> Sequence[str]:
         return (await session.scalars(_DIRTY, {"after": after})).all()
 
 
-async def reconsider(app: App, child_id: str) -> bool:
+async def reconsider(app: App, child_id: str, unrecorded: Unrecorded) -> bool:
     """Look at every pair of a child; tell whether all are decided.
 
-    Raises AwayError, and EpochMovedError where a fact changed meanwhile.
+    Raises AwayError, and EpochMovedError where a fact changed meanwhile: what was answered is then
+    `unrecorded`, and holds for the next look where that would ask the very same.
     """
     proposal = await _propose(app, child_id)
     if proposal is None:
         return False
     here = gate(app)
+    asked_at = unrecorded.take_over(proposal, app.clock.now())
     new = [pair for pair in proposal.pairs if not pair.decided]
     await asyncio.gather(*(_ask(here, proposal.policy, pair) for pair in new))
-    await _fill(app, proposal)
-    return await settle(app, proposal)
+    await fill(app, proposal)
+    try:
+        return await settle(app, proposal)
+    except EpochMovedError:
+        unrecorded.keep(proposal, asked_at)
+        raise
 
 
 async def _propose(app: App, child_id: str) -> Proposal | None:
@@ -163,46 +169,3 @@ def _held_already(pair: Pair) -> bool:
         and current.document == pair.digest
         and current.item_version == pair.item.version
     )
-
-
-async def _fill(app: App, proposal: Proposal) -> None:
-    """Ask `interview` for the parts that may pass, of each item once, after it may be released."""
-    by_item: dict[str, list[tuple[Pair, Sequence[str]]]] = {}
-    for pair in proposal.pairs:
-        if (names := pair.transforms) is not None:
-            by_item.setdefault(pair.item.id, []).append((pair, names))
-    await asyncio.gather(*(_fill_item(app, proposal, several) for several in by_item.values()))
-
-
-async def _fill_item(
-    app: App, proposal: Proposal, several: Sequence[tuple[Pair, Sequence[str]]]
-) -> None:
-    item = several[0][0].item
-    known, whole = proposal.policy.data.transforms, proposal.policy.data.whole
-    wanted = frozenset[str]().union(*(permitted_parts(names, known, whole) for _, names in several))
-    try:
-        parts = await _parts(app, proposal, item, wanted)
-    except (AwayError, NotFoundThereError, RefusedThereError) as error:
-        log.info("reconsider.no_words", name=type(error).__name__)
-        for pair, _ in several:
-            pair.answer, pair.decided = None, False
-        return
-    for pair, names in several:
-        counts = pair.document["item"]["facts"].get("cell_counts")
-        told = with_counts(parts, counts, names, known)
-        pair.content = content(item, told, pair.recipient.type, names, known=known, whole=whole)
-        if pair.content is None and pair.answer is not None:
-            pair.answer = without_content(pair.answer)
-
-
-async def _parts(
-    app: App, proposal: Proposal, item: ItemFacts, wanted: frozenset[str]
-) -> dict[str, Any]:
-    if item.id in proposal.own:
-        return {"fields": proposal.own[item.id]}
-    if not wanted:
-        return {}
-    answer = await app.edges["interview"].post(
-        f"/items/{item.id}/fields", {"version": item.version, "parts": sorted(wanted)}
-    )
-    return dict(answer["parts"])

@@ -270,6 +270,35 @@ async def test_an_answer_from_before_a_withdrawal_permits_nothing_after_it(a_gat
     assert (await case.decisions())["school", "IT-2"]["decision"] == "deny"
 
 
+async def test_what_a_change_does_not_touch_is_not_asked_about_again(a_gate, monkeypatch):
+    monkeypatch.setattr("services.sharing.unrecorded.LASTS", timedelta(minutes=1))
+    case = await agreed_case(a_gate)
+    policy = case.app.state["gate"].policy
+    answered, go_on, real = asyncio.Event(), asyncio.Event(), policy.decide
+    asked = []
+
+    async def noted(document):
+        answer = await real(document)
+        if document:  # else it is only seen whether the engine answers
+            asked.append((document["recipient"]["id"], document["item"]["id"]))
+            answered.set()
+            await go_on.wait()
+        return answer
+
+    policy.decide = noted
+    await case.interviewed(an_item("IT-2", "wishes"), interview_id="IN-2")
+    await answered.wait()
+    await case.outcome()
+    go_on.set()
+    decided, released = await case.decisions(), await case.releases()
+
+    assert {item for _, item in asked} == {"IT-2", case.outcome_id()}
+    assert len(asked) == len(set(asked))
+    assert decided["school", "IT-2"]["epoch"] == decided["school", case.outcome_id()]["epoch"]
+    assert released["school", "IT-2"]["state"] == "tell"
+    assert [item for item, _ in case.peers.asked].count("IT-2") == 1
+
+
 async def test_words_stay_nowhere_once_a_recipient_has_them(a_gate, tmp_path):
     case = await agreed_case(a_gate)
     for (who, _), one in (await case.releases()).items():

@@ -17,7 +17,16 @@ from sqlalchemy.orm import DeclarativeBase
 from messaging import sqlite, trust
 from messaging.schema import Instant, Key, new_base
 
-__all__ = ["Database", "Instant", "Key", "database_away", "lock", "new_base", "wake"]
+__all__ = [
+    "Database",
+    "Instant",
+    "Key",
+    "database_away",
+    "let_sleep",
+    "lock",
+    "new_base",
+    "wake",
+]
 
 Row = TypeVar("Row", bound=DeclarativeBase)
 
@@ -108,6 +117,14 @@ class Database:
 def wake(session: AsyncSession, name: str) -> None:
     """Wake whoever waits for `name` once this session has committed."""
     session.info.setdefault("wake", set()).add(name)
+
+
+def let_sleep(session: AsyncSession, name: str) -> None:
+    """Wake `name` not by this commit: whoever has more pressing work to do wakes it after that.
+
+    Each background loop looks by itself every second, too.
+    """
+    session.info.get("wake", set()).discard(name)
 
 
 async def lock(session: AsyncSession, row: type[Row], key: Any) -> Row | None:

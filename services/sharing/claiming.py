@@ -181,12 +181,13 @@ async def claim(outlet: Outlet, partner: str, found: Waiting) -> list[Numbered]:
         return []
     for child_id in found.forgotten:
         await _decide_again(outlet.app, child_id)
-    ready = await _ready(outlet, found.queued)
+    if not found.queued:
+        return []
+    ready, checkpoint = await asyncio.gather(_ready(outlet, found.queued), outlet.checkpoint())
     for release_id, _, _ in ready:
         await outlet.pause("decided", release_id)
     if not ready:
         return []
-    checkpoint = await outlet.checkpoint()
     if checkpoint is not None:
         ready = [(name, child, told | {"checkpoint": checkpoint}) for name, child, told in ready]
     async with outlet.app.db.writing() as session:
@@ -230,7 +231,7 @@ async def _names(outlet: Outlet, child_ids: Iterable[str]) -> dict[str, Mapping[
     """Ask who the children are, of whom `referral` tells. Raises AwayError."""
     ids = sorted(child_ids)
     answers = await asyncio.gather(
-        *(outlet.who(outlet.app, child_id) for child_id in ids), return_exceptions=True
+        *(outlet.ask_who(child_id) for child_id in ids), return_exceptions=True
     )
     told: dict[str, Mapping[str, Any]] = {}
     for child_id, answer in zip(ids, answers, strict=True):

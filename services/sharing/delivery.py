@@ -62,6 +62,8 @@ LOOKS = 60
 """How often, after the start, feeds are looked at that the broker does not show yet."""
 TRIES = 20
 """How often in a row others may get in between before this round is left to the next one."""
+HEAD_START_S = 0.05
+"""How long the others wait for the first partner's feed; one that is away keeps them no longer."""
 LOOK_AGAIN_S = 0.1
 """How old the check of a batch may be when the next of it is published; then it is made anew."""
 
@@ -70,9 +72,10 @@ _IDS: Any = bindparam("ids", expanding=True)
 _RELEASES: Any = Release.__table__
 _PARTNERS: Any = Partner.__table__
 _UNDER_WAY = (
-    select(Release.partner_key)
-    .where(Release.state.in_((QUEUED, CLAIMED, WITHDRAWN)), Release.partner_key.is_not(None))
-    .distinct()
+    select(Partner.key, Partner.type, func.min(Release.permitted_at).label("oldest"))
+    .join(Release, Release.partner_key == Partner.key)
+    .where(Release.state.in_((QUEUED, CLAIMED, WITHDRAWN)))
+    .group_by(Partner.key, Partner.type)
 )
 _TAKEN_BACK = NUMBERED.where(Release.state == WITHDRAWN)
 
@@ -133,20 +136,30 @@ async def set_up(app: App) -> Outlet:
     keys = Reread("signing_key", partial(Keys.read, *told), settings.signing_key)
     signer = partial(signer_of, app) if settings.ledger_key is not None else None
     outlet = Outlet(
-        app, keys, Feeds(app.bus.jetstream), signer=signer, serves=lambda: gate(app).serves
+        app,
+        keys,
+        Feeds(app.bus.jetstream),
+        signer=signer,
+        serves=lambda: gate(app).serves,
+        turn_of=partial(_turn_of, app),
     )
     app.state["outlet"] = outlet
     return outlet
 
 
+def _turn_of(app: App, recipient_type: str) -> tuple[bool, int]:
+    return gate(app).data.turn_of(recipient_type)  # of the policies that decide now
+
+
 async def deliver(app: App) -> None:
-    """Deliver for ever; woken by each commit that permits a release, else each second."""
+    """Deliver for ever; woken by each commit that decides something, else each second."""
     outlet: Outlet = app.state["outlet"]
     looks = LOOKS
     while True:
         if looks:
             looks = looks - 1 if await _look_around(outlet) else 0
         await deliver_once(outlet)
+        app.wake("relay")  # what is told of a decision goes after what it permits
         await app.woken("delivery", SAFETY_S)
 
 
@@ -176,20 +189,28 @@ async def undelivered(app: App) -> int:
 
 
 async def deliver_once(outlet: Outlet) -> None:
-    """Deliver all that can be delivered now; a partner that is away holds up no other."""
+    """Deliver all that can be delivered now; a partner that is away holds up no other.
+
+    Whoever has to act first on harm is told first: side by side all would wait for all.
+    """
     async with outlet.app.db.reading() as session:
-        partners = (await session.scalars(_UNDER_WAY)).all()
-    results = await asyncio.gather(
-        *(_drain(outlet, str(partner)) for partner in partners), return_exceptions=True
-    )
-    for partner, result in zip(partners, results, strict=True):
-        if isinstance(result, AwayError):
-            log.info("delivery.away", partner=partner, peer=result.who, reason=result.why)
-        elif isinstance(result, Exception):
-            outlet.app.metrics.failures.labels("delivery").inc()
-            log.warning("delivery.failed", partner=partner, exc_info=result)
-        elif isinstance(result, BaseException):
-            raise result
+        rows = (await session.execute(_UNDER_WAY)).all()
+    rows = sorted(rows, key=lambda row: (outlet.turn_of(row.type), row.oldest, row.key))
+    async with asyncio.TaskGroup() as group:
+        for place, row in enumerate(rows):
+            draining = group.create_task(_drain_safely(outlet, str(row.key)))
+            if place == 0 and len(rows) > 1:
+                await asyncio.wait([draining], timeout=HEAD_START_S)
+
+
+async def _drain_safely(outlet: Outlet, partner: str) -> None:
+    try:
+        await _drain(outlet, partner)
+    except AwayError as error:
+        log.info("delivery.away", partner=partner, peer=error.who, reason=error.why)
+    except Exception as error:
+        outlet.app.metrics.failures.labels("delivery").inc()
+        log.warning("delivery.failed", partner=partner, exc_info=error)
 
 
 async def _drain(outlet: Outlet, partner: str) -> None:

@@ -52,6 +52,8 @@ class Outlet:
     who: Who = ask_referral
     serves: Callable[[], bool] = lambda: True
     """Whether the policy engine beside this process decides by the version that decides."""
+    turn_of: Callable[[str], tuple[bool, int]] = lambda _: (True, 0)
+    """When a type of recipient is told, the least first."""
     pause: Pause = no_pause
     signer: Callable[[], Signer] | None = None
     """The ledger's; None: nothing that leaves carries a checkpoint."""
@@ -62,6 +64,7 @@ class Outlet:
     unsealable: set[str] = field(default_factory=set)
     """Releases that cannot be sealed: said once, left where they are, counted as waiting."""
     _met: dict[str, str] = field(default_factory=dict)
+    _asking: dict[str, asyncio.Future[Mapping[str, Any]]] = field(default_factory=dict)
     _delivering: dict[str, asyncio.Lock] = field(default_factory=dict)
     _taking_back: dict[str, asyncio.Lock] = field(default_factory=dict)
 
@@ -88,6 +91,14 @@ class Outlet:
         if self.signer is None:
             return None
         return await for_leaving(self.app.db, self.signer(), self.app.clock.now(), within)
+
+    async def ask_who(self, child_id: str) -> Mapping[str, Any]:
+        """Return who a child is; feeds that need it at the same moment share one question."""
+        asking = self._asking.get(child_id)
+        if asking is None:
+            asking = self._asking[child_id] = asyncio.ensure_future(self.who(self.app, child_id))
+            asking.add_done_callback(lambda _: self._asking.pop(child_id))
+        return await asyncio.shield(asking)
 
     async def meet(self, partner: str) -> str:
         """Note how far the feed went when this run of the broker was first met; return its id.

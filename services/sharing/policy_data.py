@@ -54,6 +54,12 @@ class PolicyData:
         """Return the types to whom nothing is proposed before they were spoken of."""
         return frozenset(name for name, one in self.types.items() if one.carer)
 
+    def turn_of(self, recipient_type: str) -> tuple[bool, int]:
+        """Return when a type is told, the least first: urgent ones, and then as they are listed."""
+        kind, names = self.types.get(recipient_type), list(self.types)
+        place = names.index(recipient_type) if kind is not None else len(names)
+        return kind is None or not kind.urgent, place
+
     @cached_property
     def rule_ids(self) -> frozenset[str]:
         """Return every rule that may decide."""

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.event import Event
 from contracts.sharing import ReleaseHeld, ReleaseRefused
 from messaging.app import App
-from messaging.database import wake
+from messaging.database import let_sleep, wake
 from messaging.statements import NewRow
 from messaging.transaction import emit_all
 from services.sharing import ledger
@@ -80,6 +80,8 @@ async def settle(app: App, proposal: Proposal) -> bool:
         child.dirty = not (in_line and all(pair.answered for pair in proposal.pairs))
         # no clock that is begun here ends within the second in which all are looked at anyway
         wake(session, "delivery")
+        # a dozen events at once would stand before the release, in the broker and on the disk
+        let_sleep(session, "relay")
         settled = not child.dirty
     for decision in decisions.values():
         here.decisions.labels(decision.decision).inc()

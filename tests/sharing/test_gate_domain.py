@@ -542,3 +542,10 @@ class TestBirthdays:
     )
     def test_the_next_birthday_is_a_year_after(self, born: date):
         assert a_year_after(birthday(born, 15)) == birthday(born, 16)
+
+
+def test_whoever_has_to_act_on_harm_is_told_first_and_a_type_nobody_knows_last():
+    types = ["nobody_knows", "commissioner", "health", "childrens_services", "police"]
+    in_turn = sorted(types, key=DATA.turn_of)
+    assert in_turn[:3] == ["police", "childrens_services", "health"]
+    assert in_turn[-1] == "nobody_knows"

@@ -8,12 +8,13 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
 from homeward import broker, engines, parts, probe, processes, seeing
+from homeward.forked import Mother, Running
 from homeward.home import SERVICES, Home, HomeError, choose_ports
 from homeward.keys import EDGE_TTL_S
 from messaging import topology
@@ -48,7 +49,7 @@ class Supervisor:
         self.ready = asyncio.Event()
         self.stopping = asyncio.Event()
         self._keepers: list[tuple[str, asyncio.Task[None]]] = []
-        self._running: dict[str, asyncio.subprocess.Process] = {}
+        self._running: dict[str, Running] = {}
         self._state: dict[str, Any] = {}
         self._lock: TextIO | None = None
         self._policy: str | None = None
@@ -115,11 +116,31 @@ class Supervisor:
         self._note()
         if clock == "test":
             self.say(red("HOMEWARD_CLOCK=test: time can be set by hand. Never with real children."))
+        began = time.monotonic()
+        mother = await Mother.begin(home.logs / "forked.log", home.path)
+        try:
+            engine = await self._make_ready(ports)
+            services = [
+                parts.service(home, ports, name, engines.settings_for(name, home, engine))
+                for name in SERVICES
+            ]
+            born = await mother.bear(services, home.logs) if mother is not None else {}
+        finally:
+            if mother is not None:
+                await mother.end()
+        for part in services:
+            self._keep(part, born.get(part.name))
+        if await self._until_ready():
+            self._note(phase="ready", ready_after_s=round(time.monotonic() - began, 2))
+            self.ready.set()
+
+    async def _make_ready(self, ports: Mapping[str, int]) -> engines.Prepared:
+        """Start what the services need, and make their streams and tables; return the engine."""
+        home = self.home
         home.issue_edge_tokens(topology.load().http_edges())
         broker.write_config(home, ports)
         scraped = seeing.scrape_config(seeing.urls_of(ports))
         (home.generated / "prometheus.yaml").write_text(scraped)
-        began = time.monotonic()
         self._keep(parts.broker(home, ports))
         engine, *_ = await asyncio.gather(
             asyncio.to_thread(engines.prepare, home, ports),
@@ -129,11 +150,7 @@ class Supervisor:
         self._policy = engine.digest
         self._note(opa={"kind": engine.kind, "version": engine.version})
         self._keep(engine.part)
-        for name in SERVICES:
-            self._keep(parts.service(home, ports, name, engines.settings_for(name, home, engine)))
-        if await self._until_ready():
-            self._note(phase="ready", ready_after_s=round(time.monotonic() - began, 2))
-            self.ready.set()
+        return engine
 
     async def _migrate(self) -> None:
         """Bring all five databases to today's tables, in one process because loading is slow.
@@ -155,19 +172,28 @@ class Supervisor:
             if process.returncode:
                 raise HomeError(f"the databases could not be migrated: {tail(Path(log.name))}")
 
-    def _keep(self, part: parts.Part) -> None:
-        self._keepers.append((part.name, asyncio.create_task(self._keep_running(part))))
+    def _keep(self, part: parts.Part, born: Running | None = None) -> None:
+        if born is not None:
+            self._running[part.name] = born  # to be ended even where we are stopped right now
+        self._keepers.append((part.name, asyncio.create_task(self._keep_running(part, born))))
 
-    async def _keep_running(self, part: parts.Part) -> None:
-        """Start `part` again each time it ends, later and later while it keeps failing."""
+    async def _by_command(self, part: parts.Part) -> Running:
+        with (self.home.logs / f"{part.name}.log").open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                *part.command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+                env=dict(part.env), cwd=self.home.path, start_new_session=True,
+            )  # fmt: skip
+
+    async def _keep_running(self, part: parts.Part, born: Running | None) -> None:
+        """Start `part` again each time it ends, later and later while it keeps failing.
+
+        The first of its processes may be `born` already.
+        """
         failures, restarts = 0, 0
         while not self.stopping.is_set():
             began = time.monotonic()
-            with (self.home.logs / f"{part.name}.log").open("ab") as log:
-                process = await asyncio.create_subprocess_exec(
-                    *part.command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-                    env=dict(part.env), cwd=self.home.path, start_new_session=True,
-                )  # fmt: skip
+            process = born or await self._by_command(part)
+            born = None
             self._running[part.name] = process
             known = processes.known(process.pid)
             self._state["parts"][part.name] = {**known, "url": part.url, "restarts": restarts}
@@ -277,7 +303,7 @@ class Supervisor:
         self.home.write_state(self._state)
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _end(process: Running) -> None:
     if process.returncode is not None:
         return
     with contextlib.suppress(ProcessLookupError):

@@ -4,21 +4,9 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import Connection
 
 from messaging.database import Database
-
-
-class MigrationSettings(BaseSettings):
-    """A migration needs to know where the database is, and no key."""
-
-    model_config = SettingsConfigDict(env_prefix="HOMEWARD_", extra="ignore")
-
-    database_url: str
-    database_ca: Path | None = None
-    database_password: Path | None = None
-
 
 _ENVIRONMENT = Path(__file__).with_name("migrations")
 

@@ -104,7 +104,8 @@ def _tls(settings: "Settings") -> "Callable[..., ssl.SSLContext] | None":
 
 
 def _migrate(package: str) -> None:
-    from messaging.migrate import MigrationSettings, migrate  # noqa: PLC0415 - alembic is heavy
+    from messaging.migrate import migrate  # noqa: PLC0415 - alembic is heavy
+    from messaging.settings import MigrationSettings  # noqa: PLC0415
 
     versions = Path(str(import_module(package).__file__)).with_name("migrations") / "versions"
     told = MigrationSettings()

@@ -121,3 +121,13 @@ class Settings(BaseSettings):
 def _encrypted(database_url: str) -> bool:
     """Tell whether a database is reached over verified TLS; a file on this machine needs none."""
     return database_url.startswith("sqlite") or "ssl=verify-full" in urlsplit(database_url).query
+
+
+class MigrationSettings(BaseSettings):
+    """A migration needs to know where the database is, and no key."""
+
+    model_config = SettingsConfigDict(env_prefix="HOMEWARD_", extra="ignore")
+
+    database_url: str
+    database_ca: Path | None = None
+    database_password: Path | None = None

@@ -28,23 +28,31 @@ from homeward.engine.bundle import read_data
 from homeward.engine.reads import facts_read
 from services.sharing import policy_data
 from services.sharing.settings import SharingSettings
-from tests.policies.conftest import POLICIES, decide_all
+from tests.policies.conftest import POLICIES, decide_all, is_here
 from tests.policies.documents import a_document
 
 DECISION = "/v1/data/homeward/sharing/decision"
 
 
-@pytest.fixture
-def server(engine_kind: str, tmp_path: Path) -> Iterator[httpx.Client]:
-    build_bundle(POLICIES, tmp_path / "bundle")
-    token = tmp_path / "token"
+@pytest.fixture(scope="module", params=["command", "library"])
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx.Client]:
+    """Each engine in turn, one for all who only ask: nobody may change anything in it."""
+    if not is_here(request.param):
+        pytest.skip(f"the engine as {request.param} is not on this machine")
+    folder = tmp_path_factory.mktemp("server")
+    token = folder / "token"
     token.write_text("a-secret-of-this-test\n")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = server_command(find_engine(), tmp_path / "bundle", port, token)
-    assert "a-secret-of-this-test" not in " ".join(command)
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with pytest.MonkeyPatch.context() as chosen:
+        chosen.setenv("HOMEWARD_OPA", request.param)
+        build_bundle(POLICIES, folder / "bundle")
+        command = server_command(find_engine(), folder / "bundle", port, token)
+        assert "a-secret-of-this-test" not in " ".join(command)
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     headers = {"Authorization": "Bearer a-secret-of-this-test"}
     url = f"http://127.0.0.1:{port}"
     with httpx.Client(base_url=url, headers=headers, trust_env=False) as client:
@@ -154,8 +162,9 @@ def test_without_the_token_there_is_no_decision(server: httpx.Client) -> None:
 def test_a_built_in_that_is_not_allowed_keeps_policies_out(
     engine_kind: str, line: str, tmp_path: Path
 ) -> None:
+    """One file alone: each is looked at for itself, and the others only cost time."""
     drafts = tmp_path / "policies"
-    shutil.copytree(POLICIES, drafts)
+    drafts.mkdir()
     (drafts / "draft.rego").write_text(f"package homeward.sharing\n\n{line}\n")
 
     refused = r"draft\.rego: the (built-in \S+ is not allowed|name print belongs to OPA)"

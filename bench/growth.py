@@ -44,6 +44,13 @@ PLANS = {
 }
 """Statements of the three, whose plans are printed: none may read a whole large table."""
 
+OF_USUAL_CHILDREN = (
+    "SELECT d.child_id FROM decision d JOIN child c ON c.id = d.child_id "
+    "WHERE d.current AND c.age < 17 GROUP BY d.child_id HAVING count(*) BETWEEN 18 AND 26 "
+    "ORDER BY d.child_id"
+)
+"""Children of whom about as much is decided in each: the median of both is 24 pairs."""
+
 
 class Grown:
     """One size: databases with so much history, and the services on them."""
@@ -61,9 +68,7 @@ class Grown:
         """Draw what will be asked about, and look at `sharing`'s database beside it."""
         self.database = await asyncpg.connect(self.urls["sharing"])
         self.episodes = await self._drawn("scheduling", "SELECT episode_id FROM offers", 400)
-        self.children = await self._drawn(
-            "sharing", "SELECT id FROM child WHERE epoch = 2 AND age < 17", 400
-        )
+        self.children = await self._drawn("sharing", OF_USUAL_CHILDREN, 400)
 
     async def _drawn(self, service: str, statement: str, count: int) -> list[str]:
         connection = await asyncpg.connect(self.urls[service])
@@ -87,11 +92,12 @@ class Grown:
         (await self.worker.get(url)).raise_for_status()
 
     async def decision(self, number: int) -> None:
-        """Judge something about a child and wait until its pairs are decided again."""
+        """Judge what every pair of a child turns on and wait until all are decided again."""
         child = self.children[number % len(self.children)]
         url = self.stage.url("sharing")
         turn = number // len(self.children) % 2 == 0
-        judged = {"name": "G2", "value": turn, "reason": "made up"}
+        value = "not_held" if turn else "carer_may_be_told"
+        judged = {"name": "strategy_decision", "value": value, "reason": "made up"}
         answer = await self.dsl.put(
             f"{url}/children/{child}/judgements", json={"judgements": [judged]}
         )
@@ -108,6 +114,7 @@ async def grown(stack: AsyncExitStack, url: str, size: int) -> Grown:
     began = time.monotonic()
     made = await fill(urls, size, size, tick=_dots(size))
     sys.stderr.write(f"\n{made} in {time.monotonic() - began:.0f} s\n")
+    await decided_by_todays_rules(urls["sharing"])
     stage = await stack.enter_async_context(staged(urls))
     peers = {name: stage.ports[name] for name in ("interview", "notify")}
     for name, port in peers.items():
@@ -116,6 +123,19 @@ async def grown(stack: AsyncExitStack, url: str, size: int) -> Grown:
     here = Grown(stage, urls)
     await here.learn()
     return here
+
+
+async def decided_by_todays_rules(url: str) -> None:
+    """Let nothing wait to be decided again for a change of rules: that would be measured too."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(
+            "UPDATE decision SET policy_digest = newest.policy_digest FROM (SELECT policy_digest "
+            "FROM decision ORDER BY decided_at DESC, id DESC LIMIT 1) AS newest "
+            "WHERE current AND decision = 'defer'"
+        )
+    finally:
+        await connection.close()
 
 
 def alike(sizes: Sequence[Grown]) -> None:

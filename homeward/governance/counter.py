@@ -51,13 +51,12 @@ class Example:
         return f"{_place(self.cell)}: {told}{then} -> {_answered(self.before, self.after)}"
 
 
-def reduced(  # noqa: PLR0917 - one call
+def reduced(
     questions: Questions,
     invariant: Invariant,
     here: Cell,
     document: Document,
     way: tuple[Edit, ...],
-    row: str,
 ) -> Example:
     """Return the example with all facts put back to the usual that do not matter.
 
@@ -91,7 +90,7 @@ def reduced(  # noqa: PLR0917 - one call
     return Example(
         invariant.id,
         here.name,
-        row,
+        after["rule_ids"][-1] if after else "none",
         tuple(
             _words(path, look(Read(path), document)) for path in differing if path not in touched
         ),

@@ -50,11 +50,19 @@ class Invariant:
         return _FORBIDDEN[self.forbidden](before, after, seat, data, self.more)
 
 
+def is_locked(data: Data) -> bool:
+    """Tell whether these policies have the lockdown on, which anything but a plain false is."""
+    return data.get("lockdown") is not False
+
+
 def read_envelope(data: Data) -> tuple[list[Invariant], list[dict[str, Any]]]:
     """Return the invariants for documents, and those for the whole space as they are written."""
     written = yaml.safe_load(ENVELOPE.read_bytes())
     commencement = datetime.date.fromisoformat(str(data["law"]["s16la"]["in_force_from"]))
-    known = {"id", "title", "why", "source", "forbidden", "from", "changes", "broken", "only"}
+    known = {
+        "id", "title", "why", "source", "forbidden", "from", "changes", "broken", "only",
+        "in_lockdown",
+    }  # fmt: skip
     told = [
         Invariant(
             one["id"], one["title"], one["why"], one["source"], one["forbidden"],
@@ -65,6 +73,7 @@ def read_envelope(data: Data) -> tuple[list[Invariant], list[dict[str, Any]]]:
             {name: value for name, value in one.items() if name not in known},
         )
         for one in written["invariants"]
+        if is_locked(data) or not one.get("in_lockdown", False)
     ]  # fmt: skip
     return told, written["over_the_whole_space"]
 
@@ -146,6 +155,10 @@ def _with_identity(_before: Answer, after: Answer, _seat: str, data: Data, more:
     return not any(_is_anonymous(data["transforms"].get(name, {}), more) for name in hiding)
 
 
+def _without_gate(_before: Answer, after: Answer, _seat: str, _data: Data, more: Data) -> bool:
+    return after is not None and _releases(after) and more["gate"] not in after["gates_used"]
+
+
 def _is_anonymous(transform: Data, more: Data) -> bool:
     parts, fields = transform.get("parts"), transform.get("fields")
     if parts is None or fields is None or not isinstance(fields, list):
@@ -168,4 +181,5 @@ _FORBIDDEN: dict[str, Callable[[Answer, Answer, str, Data, Data], bool]] = {
     "denied_where_no_path_knows_g1": _denied_without_g1,
     "told_otherwise": _told_otherwise,
     "released_with_identity": _with_identity,
+    "released_without_gate": _without_gate,
 }

@@ -6,36 +6,31 @@ processes share the work; how long it took and what the engine was asked does.
 
 from __future__ import annotations
 
-import json
-import multiprocessing
-import os
 import resource
+import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import util
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
+import contracts.policies as contract
+from homeward.engine.bundle import policy_files
 from homeward.engine.faults import NoAnswerError
 from homeward.engine.fit import SCHEMA
-from homeward.governance.coverage import may_release
-from homeward.governance.envelope import Invariant, read_envelope
-from homeward.governance.prove_cell import CellProof, Looked
-from homeward.governance.questions import Questions
-from homeward.governance.questions_tree import Steps
-from homeward.governance.space import FULL, REDUCED, SEED, Sizes, cell_names
-from homeward.governance.space_classes import Field, fields
+from homeward.governance.drafts import write
+from homeward.governance.envelope import is_locked, read_envelope
+from homeward.governance.prove_cell import Looked
+from homeward.governance.prove_found import Finding, coverage, finding, found_in, held, space
+from homeward.governance.prove_share import Job, Version, fields_of, shared
+from homeward.governance.questions import Questions, build
+from homeward.governance.space import FULL, REDUCED, TWIN, Sizes, cell_names
 
 __all__ = ["FULL", "REDUCED", "report"]
 
 Told = Callable[[int, int], None]
-"""Told after every share of the work: how many cells are done, and of how many."""
-Finding = dict[str, Any]
-_SHARE = 4
-"""Cells that one process takes at a time; neighbours ask much the same."""
+"""Told after every cell: how many are done, and of how many."""
+OPEN, LOCKED = "", "lockdown"
+"""The version as it is, and its twin with the lockdown on."""
 
 
 def report(  # noqa: PLR0917 - one call
@@ -46,30 +41,43 @@ def report(  # noqa: PLR0917 - one call
     history: Mapping[str, int] | None = None,
     cells: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Prove the policies in the folder `draft`; return the report, findings included.
+    """Prove the policies in the folder `draft`, and their twin in which the lockdown is on.
 
     `history` says how often each rule decided on record. With `cells` only these are looked at, and
     nothing is said about rules that never decide. Raises BrokenPoliciesError for policies
     that may not be loaded, before anything of them is evaluated.
     """
     start = time.monotonic()
-    with Questions(draft) as questions:
-        found, unread = _fields(questions, draft)
-        invariants, over = read_envelope(questions.data)
-        names = list(cells) or cell_names(questions.data)
-        data, digest = questions.data, questions.digest
-    looked, stopped = Looked(), ""
-    try:
-        for one in _shares(draft, names, sizes, cores, told):
-            looked.add(one)
-    except NoAnswerError as error:  # a policy that loops is cut off
-        stopped = str(error)
-    findings = [
-        *_unknown_fields(unread),
-        *_cut_off(stopped),
-        *_examples(looked, invariants),
-        *([] if stopped or cells else _over_the_space(looked, data, over)),
-    ]
+    with tempfile.TemporaryDirectory(prefix="homeward-") as place:
+        versions = {OPEN: Version(draft, build(draft, Path(place) / "built"))}
+        with Questions(versions[OPEN].built) as questions:
+            fields, unread = fields_of(questions, draft)
+            data, digest = questions.data, questions.digest
+        findings = _unknown_fields(unread)
+        if not is_locked(data):
+            try:
+                versions[LOCKED] = _twin(versions[OPEN], Path(place))
+            except contract.UnfitPoliciesError as error:
+                findings.append(_no_twin(error))
+        how = {OPEN: sizes, LOCKED: TWIN}
+        names = cells or cell_names(data)
+        jobs = [Job(version, name, how[version]) for name in names for version in versions]
+        looked, stopped = _look(versions, jobs, cores, told)
+    sections: dict[str, dict[str, Any]] = {}
+    for version in versions:
+        its_data = data if version == OPEN else {**data, "lockdown": True}
+        invariants, over = read_envelope(its_data)
+        what = looked[version]
+        found = list(
+            found_in(what, its_data, invariants, () if stopped or cells else over, version)
+        )
+        findings += found
+        sections[version] = {
+            "inputs": what.inputs.total(),
+            "space": space(what, fields, how[version]),
+            "invariants": held(what, invariants, over, found),
+        }
+    findings += _cut_off(stopped)
     memory_kb = max(
         resource.getrusage(who).ru_maxrss
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
@@ -79,174 +87,71 @@ def report(  # noqa: PLR0917 - one call
         "policy": digest,
         "version": data.get("policy_version", ""),
         "against": None,
-        "inputs": looked.inputs.total(),
-        "space": _space(looked, found, sizes),
-        "invariants": _held(looked, invariants, over, findings),
-        "coverage": _coverage(looked, history),
+        **sections[OPEN],
+        "coverage": coverage(looked[OPEN], history),
+        "lockdown": sections.get(LOCKED),
         "findings": findings,
         "took_s": round(time.monotonic() - start, 1),
-        "machine": {"cores": cores, "questions": looked.asked, "memory_mb": memory_kb // 1024},
+        "machine": {
+            "cores": cores,
+            "questions": sum(one.asked for one in looked.values()),
+            "memory_mb": memory_kb // 1024,
+        },
     }
 
 
-def _fields(questions: Questions, draft: Path) -> tuple[list[Field], list[Steps]]:
-    return fields(questions, json.loads((draft / SCHEMA).read_bytes()))
+def _twin(version: Version, folder: Path) -> Version:
+    """Make the twin with the lockdown on. Raises UnfitPoliciesError where there is none."""
+    files = [*policy_files(version.policies), version.policies / SCHEMA]
+    names = [file.relative_to(version.policies).as_posix() for file in files]
+    twin = contract.twin({name: file.read_bytes() for name, file in zip(names, files, strict=True)})
+    write(twin, folder / "twin")
+    return Version(folder / "twin", build(folder / "twin", folder / "locked"))
 
 
-def _shares(
-    draft: Path, names: Sequence[str], sizes: Sizes, cores: int, told: Told | None
-) -> Iterator[Looked]:
-    """Look at all cells, a process on each core; in the order of the cells."""
-    shares = [names[at : at + _SHARE] for at in range(0, len(names), _SHARE)]
-    done = 0
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(cores, context, _start, (str(draft), sizes, os.getpid())) as pool:
-        for share, looked in zip(shares, pool.map(_look, shares), strict=True):
-            if isinstance(looked, str):
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise NoAnswerError(looked)
-            done += len(share)
-            if told is not None:
-                told(done, len(names))
-            yield looked
-
-
-_MINE: list[tuple[Questions, CellProof, Sizes]] = []
-"""What a process of the pool works with; it ends, and its engine, with the pool."""
-
-
-def _start(draft: str, sizes: Sizes, parent: int) -> None:
-    questions = Questions(Path(draft))
-    # a process of a pool ends without leaving any `with`; the engine must not be left behind
-    util.Finalize(None, questions.close, exitpriority=10)
-    Thread(target=_end_with, args=(parent, questions), daemon=True).start()
-    found, _ = _fields(questions, Path(draft))
-    invariants, _ = read_envelope(questions.data)
-    _MINE.append((questions, CellProof(questions, found, invariants), sizes))
-
-
-def _end_with(parent: int, questions: Questions) -> None:
-    """End, and the engine with it, when whoever started this was killed."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    questions.close()
-    os._exit(1)
-
-
-def _look(names: Sequence[str]) -> Looked | str:
-    questions, proof, sizes = _MINE[0]
-    whole, before = Looked(), questions.asked
+def _look(
+    versions: Mapping[str, Version], jobs: Sequence[Job], cores: int, told: Told | None
+) -> tuple[dict[str, Looked], str]:
+    """Return what was found by version, in the order of the cells, and why it ended early."""
+    looked, stopped = dict[int, Looked](), ""
     try:
-        for name in names:
-            whole.add(proof.look(name, sizes))
-    except NoAnswerError as error:
-        return str(error)
-    whole.asked = questions.asked - before
-    return whole
+        for place, one in shared(versions, jobs, cores):
+            looked[place] = one
+            if told is not None:
+                told(len(looked), len(jobs))
+    except NoAnswerError as error:  # a policy that loops is cut off
+        stopped = str(error)
+    found = {OPEN: Looked(), LOCKED: Looked()}
+    for place in sorted(looked):
+        found[jobs[place].version].add(looked[place])
+    return found, stopped
 
 
-# what was found
-
-
-def _finding(which: str, text: str, **more: Any) -> Finding:
-    return {"id": which, "kind": "invariant", "text": text, "children": [], **more}
-
-
-def _unknown_fields(unread: Sequence[Steps]) -> Iterator[Finding]:
-    for path in unread:
-        name = ".".join(path)
-        yield _finding(
+def _unknown_fields(unread: Sequence[Sequence[str]]) -> list[Finding]:
+    names = [".".join(path) for path in unread]
+    return [
+        finding(
             f"fields_known:{name}",
             f"The rules read {name}, which neither the contract nor codes.yaml describes, so "
             "nothing can be proved about it.",
         )
+        for name in names
+    ]
 
 
-def _cut_off(stopped: str) -> Iterator[Finding]:
-    if stopped:
-        yield _finding(
+def _no_twin(error: contract.UnfitPoliciesError) -> Finding:
+    return finding(
+        "lockdown:twin",
+        f"This version could not be locked down, so nothing is proved of it: {error}",
+    )
+
+
+def _cut_off(stopped: str) -> list[Finding]:
+    if not stopped:
+        return []
+    return [
+        finding(
             "always_answered:cut_off",
             f"The rules were cut off, which is no decision, and the proof ends here: {stopped}",
         )
-
-
-def _examples(looked: Looked, invariants: Sequence[Invariant]) -> Iterator[Finding]:
-    """One finding for each invariant and row: the example with the fewest facts."""
-    titles = {one.id: one.title for one in invariants}
-    best: dict[tuple[str, str], Any] = {}
-    for one in looked.examples:
-        key = (one.invariant, one.row)
-        if key not in best or len(one.facts) < len(best[key].facts):
-            best[key] = one
-    for (invariant, row), one in sorted(best.items()):
-        yield _finding(
-            f"{invariant}:{row}", f"{titles[invariant]}. {one.text}", facts=list(one.facts),
-            change=list(one.change), cell=one.cell, before=one.before, after=one.after,
-            document=one.document,
-        )  # fmt: skip
-
-
-def _over_the_space(
-    looked: Looked, data: Mapping[str, Any], over: Sequence[Mapping[str, Any]]
-) -> Iterator[Finding]:
-    covered = looked.coverage
-    both, every = over
-    locked = data.get("lockdown", False) is not False
-    for row, about in sorted(data["table"].items()):
-        if not locked and may_release(about, everywhere=False):
-            if not covered.released[row]:
-                yield _finding(f"{both['id']}:{row}", f"{both['title']}. {row} never releases.")
-            if not covered.refused[row]:
-                yield _finding(f"{both['id']}:{row}", f"{both['title']}. {row} never refuses.")
-        if not covered.decided[row]:
-            yield _finding(f"{every['id']}:{row}", f"{every['title']}. {row} never decides.")
-    for rule in every["rules"]:
-        if not covered.decided[rule] and not locked:
-            yield _finding(f"{every['id']}:{rule}", f"{every['title']}. {rule} never decides.")
-
-
-def _held(
-    looked: Looked,
-    invariants: Sequence[Invariant],
-    over: Sequence[Mapping[str, Any]],
-    findings: Sequence[Finding],
-) -> list[dict[str, Any]]:
-    broken = Counter(finding["id"].split(":")[0] for finding in findings)
-    told = [(i.id, i.title, i.why, i.source, looked.comparisons[i.id]) for i in invariants]
-    told += [(o["id"], o["title"], o["why"], o["source"], looked.inputs.total()) for o in over]
-    return [
-        {
-            "id": name, "title": title, "why": why, "source": source, "looked_at": count,
-            "held": not broken[name], "cases": looked.violations[name],
-        }
-        for name, title, why, source, count in told
-    ]  # fmt: skip
-
-
-def _space(looked: Looked, found: Sequence[Field], sizes: Sizes) -> dict[str, Any]:
-    return {
-        "fields": {
-            ".".join(one.path): {"values": len(one.valid), "broken": len(one.odd) + 2}
-            for one in found
-        },
-        "by": dict(sorted(looked.inputs.items())),
-        "cells": looked.cells,
-        "combinations_max": sizes.grid,
-        "seed": SEED,
-    }
-
-
-def _coverage(looked: Looked, history: Mapping[str, int] | None) -> dict[str, Any]:
-    covered = looked.coverage
-    rules = sorted({*covered.matched, *covered.decided, *(history or ())})
-    return {
-        "rules": {
-            rule: {"matched": covered.matched[rule], "decided": covered.decided[rule]}
-            | ({"history": history.get(rule, 0)} if history is not None else {})
-            for rule in rules
-        },
-        "paths": {
-            path: {"open": covered.path_open[path], "decided": covered.path_decided[path]}
-            for path in sorted(covered.path_open)
-        },
-    }
+    ]

@@ -60,6 +60,8 @@ class CellProof:
         self._questions = questions
         self._fields = fields
         self._invariants = invariants
+        self._valid = {one.path: to_valid(one) for one in fields}
+        self._broken = {one.path: to_broken(one) for one in fields}
 
     def look(self, name: str, sizes: Sizes) -> Looked:
         """Return what is found in the cell of this name. Raises NoAnswerError."""
@@ -77,13 +79,13 @@ class CellProof:
             found.changed(sheet, looked)
         seen = reached(questions, core)
         for fields in (self._read(seen), self._read(seen, no=True)):
-            valid = [[edit] for one in fields for edit in to_valid(one)]
+            valid = [[edit] for one in fields for edit in self._valid[one.path]]
             told = core.spread(valid)
             self._count(looked, "one change, valid", told, row)
             found.as_they_are(told)
-            if fields and told.is_same() is False:
+            if valid and sizes.is_whole and not told.is_same():
                 found.changed(probe.spread(valid), looked)
-            broken = [[edit] for one in fields for edit in to_broken(one)]
+            broken = [[edit] for one in fields for edit in self._broken[one.path]]
             told = core.spread(broken)
             self._count(looked, "one change, broken", told, None)
             found.as_they_are(told)
@@ -205,11 +207,11 @@ class _Found:
         size = sheet.size
         document, way = sheet.document(at % size), ways[at // size if len(ways) > 1 else 0]
         self._looked.examples.append(
-            reduced(self._questions, one, self._here, document, tuple(way), row)
+            reduced(self._questions, one, self._here, document, tuple(way))
         )
 
 
-_AS_IT_IS = frozenset({"unanswered", "released_with_identity"})
+_AS_IT_IS = frozenset({"unanswered", "released_with_identity", "released_without_gate"})
 """These are looked for in every document as it is, too."""
 _ABOUT_ONE = frozenset({"released", "denied_where_no_path_knows_g1", "released_with_identity"})
 """These look at the answer afterwards alone, so it matters even where nothing changed."""

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -76,9 +77,10 @@ def as_text(told: dict[str, Any]) -> list[str]:
         *(f"  {count:>12,}  {how}" for how, count in space["by"].items()),
         "",
     ]
-    for one in told["invariants"]:
-        mark = "held  " if one["held"] else "BROKEN"
-        lines.append(f"{mark}  {one['title']} ({one['looked_at']:,} looked at)")
+    lines += _held(told["invariants"])
+    if told["lockdown"]:
+        lines += ["", f"With the lockdown on ({told['lockdown']['inputs']:,} inputs more):", ""]
+        lines += _held(told["lockdown"]["invariants"])
     findings = told["findings"]
     lines += ["", *(f"- {one['text']}" for one in findings[:_SHOWN])]
     if len(findings) > _SHOWN:
@@ -89,6 +91,12 @@ def as_text(told: dict[str, Any]) -> list[str]:
         lines += [f"  {path}" for path in silent]
     lines += ["", f"report {report_digest(told)}"]
     return lines
+
+
+def _held(invariants: list[dict[str, Any]]) -> Iterator[str]:
+    for one in invariants:
+        mark = "held  " if one["held"] else "BROKEN"
+        yield f"{mark}  {one['title']} ({one['looked_at']:,} looked at)"
 
 
 def _progress(done: int, of: int) -> None:

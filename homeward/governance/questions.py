@@ -9,16 +9,18 @@ here but by OPA. What a rule sees is taken from the policies (`questions_reads`)
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
-from homeward.engine.bundle import build_bundle, parse
-from homeward.engine.found import find_engine
+from homeward.engine.bundle import build_bundle
+from homeward.engine.found import find_engine, query
 from homeward.governance.questions_asked import MODULE, asker, module
 from homeward.governance.questions_edits import Cut, Edit, cut_of
 from homeward.governance.questions_reads import Call, Read, Rule, Sights
@@ -37,6 +39,45 @@ TOGETHER = 2_000
 """Documents that are looked at together."""
 
 
+@dataclass(frozen=True)
+class Built:
+    """Policies made ready once, for as many as will ask them."""
+
+    digest: str
+    bundle: Path
+    modules: Path
+    """OPA's syntax tree of the bundle, as JSON."""
+
+
+_PARSE = "{name: rego.parse_module(name, source) | some name, source in input}"
+_PARSED: dict[tuple[str, str], Any] = {}
+"""OPA's syntax tree of each file that was met, by name and content: two drafts share most."""
+_PARSED_MAX = 200
+
+
+def build(policies: Path, into: Path) -> Built:
+    """Make the policies of a folder ready in the new folder `into`. Raises BrokenPoliciesError."""
+    built = Built(build_bundle(policies, into / "bundle"), into / "bundle", into / "modules.json")
+    (built.bundle / "authz.rego").unlink()  # whose door this is; it decides nothing
+    files = sorted(built.bundle.rglob("*.rego"))
+    sources = [
+        (file.relative_to(built.bundle).as_posix(), file.read_text("utf-8")) for file in files
+    ]
+    built.modules.write_text(json.dumps(_parsed(sources)), encoding="utf-8")
+    return built
+
+
+def _parsed(sources: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Return the syntax tree of files that were checked when the bundle was built."""
+    if len(_PARSED) > _PARSED_MAX:
+        _PARSED.clear()
+    new = [source for source in sources if source not in _PARSED]
+    if new:
+        told = query(find_engine(), _PARSE, dict(new))
+        _PARSED.update({source: told[source[0]] for source in new})
+    return {source[0]: _PARSED[source] for source in sources}
+
+
 class Questions:
     """The policies of a folder, asked as little as possible.
 
@@ -44,27 +85,30 @@ class Questions:
     end. One engine runs until `close`.
     """
 
-    def __init__(self, policies: Path) -> None:
+    def __init__(self, policies: Path | Built, beside: Questions | None = None) -> None:
+        """`beside`: of other policies, whose answers count where nothing that differs is seen."""
         self._opened = ExitStack()
-        folder = self._opened.enter_context(tempfile.TemporaryDirectory(prefix="homeward-"))
+        folder = Path(self._opened.enter_context(tempfile.TemporaryDirectory(prefix="homeward-")))
         try:
-            self._open(policies, Path(folder) / "bundle")
+            built = policies if isinstance(policies, Built) else build(policies, folder / "built")
+            self._open(built, folder / "bundle", beside)
         except BaseException:
             self._opened.close()
             raise
 
-    def _open(self, policies: Path, bundle: Path) -> None:
-        engine = find_engine()
-        self.digest = build_bundle(policies, bundle)
-        (bundle / "authz.rego").unlink()  # whose door this is; it decides nothing
-        self.data: dict[str, Any] = json.loads((bundle / "data.json").read_bytes())
-        self.sights = Sights(parse(bundle, engine, tests=False))
+    def _open(self, built: Built, bundle: Path, beside: Questions | None) -> None:
+        self.digest = built.digest
+        self.data: dict[str, Any] = json.loads((built.bundle / "data.json").read_bytes())
+        self._modules = built.modules.read_bytes()
+        self.sights = Sights(json.loads(self._modules))
         self._ones: dict[Any, Any] = {}
         self.rules = [self._one(rule) for rule in _called(self.sights)]
-        self.values = Values()
         self._names = {rule: f"r{place}" for place, rule in enumerate(self.rules)}
         self._memo: dict[Rule, dict[Any, int]] = {rule: {} for rule in self.rules}
-        self._parts: dict[str, dict[int, int]] = {}
+        self.values, self._parts = Values(), dict[str, dict[int, int]]()
+        if beside is not None and beside._modules == self._modules:
+            self.values, self._parts = beside.values, beside._parts
+            self._memo |= {rule: beside._memo[rule] for rule in self._alike(beside)}
         self._plans = {rule: Plan(self.sights.of(rule), self._one) for rule in self.rules}
         self._related: dict[tuple[Rule, frozenset[Read]], bool] = {}
         self._touched: dict[Steps, frozenset[Read]] = {}
@@ -87,8 +131,9 @@ class Questions:
             for call in plan.parts_read():
                 parts[call.rule].add(call.part or "")
         asked = ((self._names[r], r.rego, sorted(parts[r])) for r in self.rules)
+        shutil.copytree(built.bundle, bundle)
         (bundle / MODULE).write_text(module(asked), encoding="utf-8")
-        self._asker = self._opened.enter_context(asker(engine, bundle))
+        self._asker = self._opened.enter_context(asker(find_engine(), bundle))
         self.asked = 0
         """How many questions were put to the engine."""
 
@@ -133,6 +178,19 @@ class Questions:
     def sheet(self, documents: Sequence[Any], varying: Sequence[Steps] | None = None) -> Sheet:
         """Return what the rules say of some documents, which differ only at `varying` if given."""
         return Sheet(self, documents, varying)
+
+    def _alike(self, other: Questions) -> list[Rule]:
+        """The rules that see nothing in which the data of two versions differ."""
+        differing = {
+            name
+            for name in self.data.keys() | other.data
+            if json.dumps(self.data.get(name)) != json.dumps(other.data.get(name))
+        }
+        return [
+            rule
+            for rule in self.rules
+            if all(path and path[0] not in differing for path in self.sights.all_data(rule))
+        ]
 
     def _one(self, equal: Any) -> Any:
         return self._ones.setdefault(equal, equal)

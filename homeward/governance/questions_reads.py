@@ -111,12 +111,15 @@ class Sight:
     choices: list[Choice] = field(default_factory=list)
     functions: set[Rule] = field(default_factory=set)
     """Whose bodies stand in the rule as if they were written there."""
+    data: set[Steps] = field(default_factory=set)
+    """The places of the data that it names; what follows them may be worked out."""
 
     def add(self, other: Sight) -> None:
         """See what `other` sees as well."""
         self.reads |= other.reads
         self.calls |= other.calls
         self.functions |= other.functions
+        self.data |= other.data
         self.choices += [one for one in other.choices if one not in self.choices]
 
 
@@ -149,7 +152,7 @@ class Sights:
                 name = rule["head"]["ref"][0]["value"]
                 package.clauses.setdefault(name, []).append((rule, imports))
         self._seen: dict[Rule, Sight] = {}
-        self._all: dict[Rule, frozenset[Read]] = {}
+        self._all: dict[Rule, tuple[frozenset[Read], frozenset[Steps]]] = {}
         self._open: list[Rule] = []
 
     def of(self, rule: Rule) -> Sight:
@@ -190,11 +193,19 @@ class Sights:
 
     def all_reads(self, rule: Rule) -> frozenset[Read]:
         """Return every place of the input that `rule` sees, through whichever rule it calls."""
+        return self._everything(rule)[0]
+
+    def all_data(self, rule: Rule) -> frozenset[Steps]:
+        """Return every place of the data that `rule` sees, through whichever rule it calls."""
+        return self._everything(rule)[1]
+
+    def _everything(self, rule: Rule) -> tuple[frozenset[Read], frozenset[Steps]]:
         if rule not in self._all:
             if rule in self._open:  # it calls itself, which OPA would refuse
-                return frozenset({Read(())})
+                return frozenset({Read(())}), frozenset[Steps]({()})
             self._open.append(rule)
-            self._all[rule] = frozenset(self._flat(self.of(rule)).reads)
+            flat = self._flat(self.of(rule))
+            self._all[rule] = frozenset(flat.reads), frozenset(flat.data)
             self._open.pop()
         return self._all[rule]
 
@@ -360,11 +371,12 @@ class Sights:
 
     def _inlined(self, function: Rule) -> Sight:
         if function in self._open:
-            return Sight({Read(())})
+            return Sight({Read(())}, data={()})
         self._open.append(function)
         seen = self.of(function)
         self._open.pop()
-        return Sight(seen.reads, seen.calls, seen.choices, {*seen.functions, function})
+        functions = {*seen.functions, function}
+        return Sight(seen.reads, seen.calls, seen.choices, functions, seen.data)
 
     def _type(self, of: Node, here: Here, sight: Sight) -> bool:
         """`is_object(x)` sees whether an object is there, not what is in it."""
@@ -411,6 +423,8 @@ class Sights:
                 self._rule(package, name, rest, here, sight)
             return
         data = self._data_path(parts, here)
+        if data is not None:
+            sight.data.add(data)
         if data is not None and any(path[: len(data)] == data for path in self._packages):
             for rule in self.rules():  # all of a package, or of several
                 if rule.package[: len(data)] == data:
@@ -507,12 +521,14 @@ class Sights:
 
     def _flat(self, sight: Sight) -> Sight:
         """See in place of every rule what it sees."""
-        flat = Sight(set(sight.reads))
+        flat = Sight(set(sight.reads), data=set(sight.data))
         called = {call.rule for call in sight.calls}
         for choice in sight.choices:
             called |= {key.rule for key in choice.keys if isinstance(key, Call)}
             flat.reads |= {key for key in choice.keys if isinstance(key, Read)}
             called |= set(choice.among)
         for rule in called:
-            flat.reads |= self.all_reads(rule)
+            reads, data = self._everything(rule)
+            flat.reads |= reads
+            flat.data |= data
         return flat

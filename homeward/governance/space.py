@@ -2,11 +2,11 @@
 
 A *cell* is one recipient, one category, and whether it is told or asked for. In each cell:
 
-- the *grid* holds every combination of what the row's own paths read (as far as it fits `GRID`);
+- the *grid* holds every combination of what the row's own paths read, as far as it fits `Sizes`;
 - the *core* holds a no and a yes, each with no gate true and with all gates true that the row's
   paths read, and the facts that open most paths;
 - every single change of every other field, valid or broken, is made to every document of the core;
-- `SAMPLED` changes of two to four fields at once, drawn with `SEED`, are made to it too.
+- some changes of two to four fields at once, drawn with `SEED`, are made to it too.
 """
 
 from __future__ import annotations
@@ -31,19 +31,27 @@ ROW = ("homeward", "rows")
 _STATUS: Steps = ("agreement", "status")
 _FIXED: tuple[Steps, ...] = (("recipient", "type"), ("recipient", "role"), ("item", "category"))
 """What makes the cell."""
+_ELSEWHERE: tuple[Steps, ...] = (("recipient", "type"), ("item", "category"))
+"""Of these every other value is another cell."""
 _LAST: tuple[Steps, ...] = (("gates", "G7"), ("request", "instrument"), (*FACTS, "approvals"))
 """An order of a court opens the same path nearly everywhere; what a row names comes before it."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is enumerated; the documents of one cell."""
+    """How much is enumerated in one cell."""
 
-    grid: int = 2_000
+    grid: int = 400
+    """At most so many documents that combine what the row's own paths read."""
     sampled: int = 12
+    """Draws of several changes at once."""
+    is_whole: bool = True
+    """Single changes are made to the whole core, not to its first and last document alone; and what
+    an invariant changes is changed after each of them as well."""
 
 
-FULL, REDUCED = Sizes(), Sizes(grid=60, sampled=2)
+FULL, REDUCED, TWIN = Sizes(), Sizes(60, 2), Sizes(60, 2, is_whole=False)
+"""What a version is proved over, what may be looked at first, and what its twin is proved over."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +140,7 @@ def cell(questions: Questions, fields: Sequence[Field], name: str, sizes: Sizes)
     said = [(_STATUS, by_path[_STATUS].valid)] if _STATUS in by_path else []
     grid, left = _fitting([*said, *facts, *judged], sizes.grid)
     core = tuple(_core(usual, gates))
+    core = core if sizes.is_whole else (core[0], core[-1])
     return Cell(
         name, usual, tuple(_all(usual, grid)), tuple(path for path, _ in grid),
         core, (_STATUS, ("gates",)), core[:1], tuple(left),
@@ -139,7 +148,9 @@ def cell(questions: Questions, fields: Sequence[Field], name: str, sizes: Sizes)
 
 
 def to_valid(field: Field) -> list[Edit]:
-    """Return every change of a field to a value that it may have."""
+    """Return every change of a field to a value that it may have, within the cell."""
+    if field.path in _ELSEWHERE:
+        return []
     return [Edit(field.path, "set", value) for value in field.valid]
 
 

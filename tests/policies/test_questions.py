@@ -13,8 +13,6 @@ from homeward.governance.questions_sheets import DECISION
 from tests.policies.conftest import POLICIES, decide_all
 from tests.policies.documents import a_document, a_gate, a_random_document
 
-pytestmark = pytest.mark.long
-
 ODD_READINGS = {
     "an id": 'hd4 := 2 if input.child.id == "C-1"',
     "a time": 'hd4 := 2 if input.now < "2026-11-30T17:25:00+00:01"',

@@ -14,6 +14,7 @@ import pytest
 from joserfc import jwe, jws
 from joserfc.jwk import OKPKey
 from sqlalchemy import insert, select
+from support import feeds
 from support.broker import Broker, new_user
 
 from contracts import feed
@@ -140,15 +141,7 @@ class World:
     async def read(self, count=100):
         """Return events as the partner pulls and acknowledges them."""
         subscription = await self.reader.pull_subscribe_bind(self.partner, f"FEED_{self.partner}")
-        events = []
-        while len(events) < count:
-            try:
-                messages = await subscription.fetch(count - len(events), timeout=0.3)
-            except TimeoutError:
-                break
-            for message in messages:
-                await message.ack_sync()
-                events.append(json.loads(message.data))
+        events = [json.loads(one.data) for one in await feeds.read(subscription, count)]
         await subscription.unsubscribe()
         return events
 

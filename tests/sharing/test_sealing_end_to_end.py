@@ -6,6 +6,7 @@ import json
 
 import pytest
 from joserfc.jwk import OKPKey
+from support import feeds
 from support_gate import NOON, judged
 from typer.testing import CliRunner
 
@@ -45,13 +46,7 @@ class Agency:
         subscription = await client.jetstream(prefix="JSC.API").pull_subscribe_bind(
             POLICE, f"FEED_{POLICE}"
         )
-        found = []
-        try:
-            for message in await subscription.fetch(20, timeout=1):
-                found.append(self.opener.open(message.data))
-                await message.ack_sync()
-        except TimeoutError:
-            pass
+        found = [self.opener.open(one.data) for one in await feeds.read(subscription)]
         await client.close()
         return found
 

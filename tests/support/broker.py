@@ -18,6 +18,9 @@ from messaging.provision import provision
 from messaging.topology import load
 
 SERVER = Path(sys.executable).with_name("nats-server")
+SOON = ("northshire-police", "northshire-council")
+"""Partners whom many tests add. They have an account from the start: a reload takes long, and tests
+of reloads have other partners."""
 
 
 def free_port() -> int:
@@ -44,6 +47,7 @@ class Broker:
         self.users = {name: new_user(self.seed(name)) for name in self.topology.services}
         self.provisioner = new_user(self.seed("provisioner"))
         self.partners: dict[str, str] = {}
+        self._soon = {name: new_user(self.seed(name)) for name in SOON}
         self.process: subprocess.Popen[bytes] | None = None
 
     def seed(self, name: str) -> Path:
@@ -65,7 +69,7 @@ class Broker:
             store_dir=self.store,
             users=self.users,
             provisioner=self.provisioner,
-            partners=self.partners,
+            partners=self._soon | self.partners,
         )
         (self.directory / "nats.conf").write_text(text)
 
@@ -97,10 +101,13 @@ class Broker:
 
     async def add_partner(self, key: str) -> None:
         """Give a partner an account and a feed while everything runs."""
-        self.partners[key] = new_user(self.seed(key))
-        self.configure()
-        assert self.process is not None
-        await reload(self.process.pid)
+        if key in self._soon:
+            self.partners[key] = self._soon[key]
+        else:
+            self.partners[key] = new_user(self.seed(key))
+            self.configure()
+            assert self.process is not None
+            await reload(self.process.pid)
         await self.provision()
 
     async def connect(self, name: str, **options):

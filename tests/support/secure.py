@@ -42,7 +42,7 @@ class SecureBroker(Broker):
             store_dir=self.store,
             users=self.users,
             provisioner=self.provisioner,
-            partners=self.partners,
+            partners=self._soon | self.partners,
             tls=self.tls,
         )
         (self.directory / "nats.conf").write_text(text)

@@ -12,15 +12,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from faults.defects.trouble import TroubledEngine
 from faults.seen import Answered, Change, ClockSet, Read, Referral, Seen, Told, Withdrawal
 from joserfc.jwk import OKPKey
+from support import feeds
 from support.broker import Broker
 from support.running import Runner, Running
 from support.tokens import Issuer
 
 from contracts import ledger as form
 from homeward.feed_open import BadEventError, Opener
+from services.sharing import reconsider
 
 POLICIES = Path(__file__).parents[3] / "policies"
 POLICE, COUNCIL = "northshire-police", "northshire-council"
@@ -34,6 +37,8 @@ MARKED = frozenset({"Zarquon", "marmalade"})
 """In every name and every story of this run."""
 SERVICES = ("referral", "scheduling", "interview", "notify", "sharing")
 AT_REST_WITHIN_S = 30.0
+AGAIN_S = 0.2
+"""How soon a child that could not be decided is looked at again."""
 TRIES = 5
 """Of a call that meets a database which refuses a commit."""
 
@@ -52,9 +57,15 @@ class House:
         self.engine_trouble: Any = None
         self._told: dict[str, int] = {}
         self._runner = Runner(folder, self.broker, issuer)
+        self._impatience = pytest.MonkeyPatch()
 
     async def open(self, **engine: Any) -> "House":
-        """Start everything; `engine` may put another engine's address in the place of ours."""
+        """Start everything; `engine` may put another engine's address in the place of ours.
+
+        What could not be decided is tried again soon: here nobody waits for an engine to recover.
+        """
+        self._impatience.setattr(reconsider, "_SAFETY_S", AGAIN_S)
+        self._impatience.setattr(reconsider, "_DELAY_MAX_S", AGAIN_S)
         self.broker.start()
         await self.broker.provision()
         (self.folder / "localities.yaml").write_text(LOCALITIES)
@@ -92,6 +103,7 @@ class House:
         """Stop everything, side by side: each service finishes what it has begun."""
         await asyncio.gather(*(one.stop() for one in self._runner.running))
         self.broker.stop()
+        self._impatience.undo()
 
     def app(self, name: str) -> Any:
         """Return the inside of a service, for those who break it."""
@@ -231,19 +243,20 @@ class House:
     async def read(self, partner: str, count: int = 100, *, unread: bool = False) -> list[Read]:
         """A partner reads its feed with its own credentials, and acknowledges."""
         client = await self.broker.connect(partner)
-        found: list[Read] = []
         try:
             js = client.jetstream(prefix="JSC.API", timeout=5)
             subscription = await js.pull_subscribe_bind(partner, f"FEED_{partner}")
-            with suppress(TimeoutError):
-                while len(found) < count:
-                    for message in await subscription.fetch(count - len(found), timeout=0.25):
-                        seq = message.metadata.sequence.stream
-                        opened = self._opened(partner, message.data)
-                        found.append(
-                            Read(partner, message.data, time.monotonic(), seq, opened, unread)
-                        )
-                        await message.ack_sync()
+            found = [
+                Read(
+                    partner,
+                    message.data,
+                    time.monotonic(),
+                    message.metadata.sequence.stream,
+                    self._opened(partner, message.data),
+                    unread,
+                )
+                for message in await feeds.read(subscription, count)
+            ]
         finally:
             await client.close()
         self.seen.reads += found

@@ -15,8 +15,6 @@ from homeward.engine.rego_tests import run_tests
 from tests.policies.conftest import POLICIES
 from tests.policies.documents import a_document
 
-pytestmark = pytest.mark.long
-
 Doc = dict[str, Any]
 
 NO_DECISION = {"error": {"field": "", "code": "no_decision"}}

@@ -6,6 +6,7 @@ none left takes from the end of who has most.
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import os
@@ -138,6 +139,7 @@ _MINE: list[Worker] = []
 
 
 def _start(versions: Mapping[str, Version], parent: int) -> None:
+    gc.disable()  # millions of small things are kept, and hardly any are in a ring
     _MINE.append(Worker(versions))
     # a process of a pool ends without leaving any `with`; no engine must be left behind
     util.Finalize(None, _MINE[0].close, exitpriority=10)

@@ -164,7 +164,7 @@ async def _policy(app: App) -> Mapping[str, Values]:
     async with app.db.reading() as session:
         on = await session.scalar(locked)
         since, name = (await session.execute(loading)).one()
-        asked = await session.scalar(
+        asked = name is not None and await session.scalar(
             select(PolicyVersion.locked).where(PolicyVersion.digest == name)
         )
     return {

@@ -28,7 +28,7 @@ log = get_logger()
 
 _SAFETY_S = 1.0
 _BATCH = 50
-_AT_ONCE = 4
+_AT_ONCE = 8
 """Children looked at at a time; on SQLite their transactions queue anyway."""
 _DELAY_FIRST_S = 0.2
 _DELAY_MAX_S = 5.0

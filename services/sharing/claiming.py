@@ -113,6 +113,7 @@ def queue(moved: Any) -> Select[Any]:
             Release.episode_id,
             Release.item_id,
             Release.partner_key,
+            Release.epoch,
             Release.content,
             Recipient.type,
         )
@@ -203,7 +204,8 @@ async def _decide_again(app: App, child_id: str) -> None:
 
 async def _ready(outlet: Outlet, queued: Sequence[Row[Any]]) -> list[Ready]:
     """Return what will be signed for each release where it can be said now. Raises AwayError."""
-    who = await _names(outlet, {row.child_id for row in queued if needs_names(row.type)})
+    named = {row.child_id: row.epoch for row in queued if needs_names(row.type)}
+    who = await _names(outlet, named)
     ready: list[Ready] = []
     for row in queued:
         if needs_names(row.type) and row.child_id not in who:
@@ -227,11 +229,11 @@ async def _ready(outlet: Outlet, queued: Sequence[Row[Any]]) -> list[Ready]:
     return ready
 
 
-async def _names(outlet: Outlet, child_ids: Iterable[str]) -> dict[str, Mapping[str, Any]]:
+async def _names(outlet: Outlet, epochs: Mapping[str, int]) -> dict[str, Mapping[str, Any]]:
     """Ask who the children are, of whom `referral` tells. Raises AwayError."""
-    ids = sorted(child_ids)
+    ids = sorted(epochs)
     answers = await asyncio.gather(
-        *(outlet.ask_who(child_id) for child_id in ids), return_exceptions=True
+        *(outlet.ask_who(child_id, epochs[child_id]) for child_id in ids), return_exceptions=True
     )
     told: dict[str, Mapping[str, Any]] = {}
     for child_id, answer in zip(ids, answers, strict=True):

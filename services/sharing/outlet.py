@@ -32,7 +32,7 @@ Pause = Callable[[str, str], Awaitable[None]]
 
 
 async def ask_referral(app: App, child_id: str) -> Mapping[str, Any]:
-    """Return what `referral` holds about a child; asked anew for each release, never kept."""
+    """Return what `referral` holds about a child; never kept."""
     told: Mapping[str, Any] = await app.edges["referral"].get(f"/children/{child_id}")
     return told
 
@@ -64,7 +64,7 @@ class Outlet:
     unsealable: set[str] = field(default_factory=set)
     """Releases that cannot be sealed: said once, left where they are, counted as waiting."""
     _met: dict[str, str] = field(default_factory=dict)
-    _asking: dict[str, asyncio.Future[Mapping[str, Any]]] = field(default_factory=dict)
+    _asking: dict[tuple[str, int], asyncio.Future[Mapping[str, Any]]] = field(default_factory=dict)
     _delivering: dict[str, asyncio.Lock] = field(default_factory=dict)
     _taking_back: dict[str, asyncio.Lock] = field(default_factory=dict)
 
@@ -92,12 +92,16 @@ class Outlet:
             return None
         return await for_leaving(self.app.db, self.signer(), self.app.clock.now(), within)
 
-    async def ask_who(self, child_id: str) -> Mapping[str, Any]:
-        """Return who a child is; feeds that need it at the same moment share one question."""
-        asking = self._asking.get(child_id)
+    async def ask_who(self, child_id: str, epoch: int) -> Mapping[str, Any]:
+        """Return who a child is; feeds that need it at the same moment share one question.
+
+        Not across epochs: a question of before may not know of the change that raised it.
+        """
+        name = child_id, epoch
+        asking = self._asking.get(name)
         if asking is None:
-            asking = self._asking[child_id] = asyncio.ensure_future(self.who(self.app, child_id))
-            asking.add_done_callback(lambda _: self._asking.pop(child_id))
+            asking = self._asking[name] = asyncio.ensure_future(self.who(self.app, child_id))
+            asking.add_done_callback(lambda _: self._asking.pop(name))
         return await asyncio.shield(asking)
 
     async def meet(self, partner: str) -> str:

@@ -910,3 +910,19 @@ async def test_numbers_have_no_gap_after_races(world):
         count = (await session.get(Partner, world.partner)).next_number - 1
 
     assert sorted(n for n in numbers if n is not None) == list(range(1, count + 1))
+
+
+async def test_feeds_share_a_question_who_a_child_is_but_never_one_from_before_a_change():
+    answers = [asyncio.Future() for _ in range(2)]
+    coming = iter(answers)
+    outlet = Outlet(None, None, None, who=lambda _app, _child: next(coming))
+
+    before = [asyncio.create_task(outlet.ask_who("CH-1", 3)) for _ in range(2)]
+    await asyncio.sleep(0)
+    after = asyncio.create_task(outlet.ask_who("CH-1", 4))  # a change has raised the epoch
+    await asyncio.sleep(0)
+    for answer, name in zip(answers, ("Fiona", "Fiona Jane"), strict=True):
+        answer.set_result({"given_name": name})
+
+    assert [(await one)["given_name"] for one in before] == ["Fiona", "Fiona"]
+    assert (await after)["given_name"] == "Fiona Jane"
